@@ -1,0 +1,147 @@
+"""What travels between the layers: quantities, registers, meter readings, errors.
+
+Everything here is plain, frozen and free of input and output. A reading is partial by
+nature: a list carries some quantities and leaves the others out.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Quantity(StrEnum):
+    """What a register means to people.
+
+    The value is the one name used everywhere: key of the entity description, of the
+    translation and of the unique id. Import is energy from the grid, export energy to
+    it. Units: W, var, VA, kWh, kvarh, V, A, Hz, degrees; a power factor is a fraction.
+    """
+
+    ACTIVE_POWER_IMPORT = "active_power_import"
+    ACTIVE_POWER_EXPORT = "active_power_export"
+    REACTIVE_POWER_IMPORT = "reactive_power_import"
+    REACTIVE_POWER_EXPORT = "reactive_power_export"
+    ACTIVE_POWER_IMPORT_L1 = "active_power_import_l1"
+    ACTIVE_POWER_IMPORT_L2 = "active_power_import_l2"
+    ACTIVE_POWER_IMPORT_L3 = "active_power_import_l3"
+    ACTIVE_POWER_EXPORT_L1 = "active_power_export_l1"
+    ACTIVE_POWER_EXPORT_L2 = "active_power_export_l2"
+    ACTIVE_POWER_EXPORT_L3 = "active_power_export_l3"
+    REACTIVE_POWER_IMPORT_L1 = "reactive_power_import_l1"
+    REACTIVE_POWER_IMPORT_L2 = "reactive_power_import_l2"
+    REACTIVE_POWER_IMPORT_L3 = "reactive_power_import_l3"
+    REACTIVE_POWER_EXPORT_L1 = "reactive_power_export_l1"
+    REACTIVE_POWER_EXPORT_L2 = "reactive_power_export_l2"
+    REACTIVE_POWER_EXPORT_L3 = "reactive_power_export_l3"
+    VOLTAGE_L1 = "voltage_l1"
+    VOLTAGE_L2 = "voltage_l2"
+    VOLTAGE_L3 = "voltage_l3"
+    CURRENT_L1 = "current_l1"
+    CURRENT_L2 = "current_l2"
+    CURRENT_L3 = "current_l3"
+    POWER_FACTOR = "power_factor"
+    POWER_FACTOR_L1 = "power_factor_l1"
+    POWER_FACTOR_L2 = "power_factor_l2"
+    POWER_FACTOR_L3 = "power_factor_l3"
+    FREQUENCY = "frequency"
+    ENERGY_IMPORT = "energy_import"
+    ENERGY_EXPORT = "energy_export"
+    ENERGY_IMPORT_T1 = "energy_import_t1"
+    ENERGY_IMPORT_T2 = "energy_import_t2"
+    ENERGY_IMPORT_T3 = "energy_import_t3"
+    ENERGY_IMPORT_T4 = "energy_import_t4"
+    ENERGY_EXPORT_T1 = "energy_export_t1"
+    ENERGY_EXPORT_T2 = "energy_export_t2"
+    ENERGY_EXPORT_T3 = "energy_export_t3"
+    ENERGY_EXPORT_T4 = "energy_export_t4"
+    ENERGY_IMPORT_L1 = "energy_import_l1"
+    ENERGY_IMPORT_L2 = "energy_import_l2"
+    ENERGY_IMPORT_L3 = "energy_import_l3"
+    ENERGY_EXPORT_L1 = "energy_export_l1"
+    ENERGY_EXPORT_L2 = "energy_export_l2"
+    ENERGY_EXPORT_L3 = "energy_export_l3"
+    REACTIVE_ENERGY_IMPORT = "reactive_energy_import"
+    REACTIVE_ENERGY_EXPORT = "reactive_energy_export"
+
+
+class ErrorCode(StrEnum):
+    """The five ways bytes can fail to be a reading."""
+
+    CRC = "crc"
+    TRUNCATED = "truncated"
+    NO_KEY = "encrypted-no-key"
+    WRONG_KEY = "wrong-key"
+    UNSUPPORTED = "unsupported"
+
+
+class ProtocolError(Exception):
+    """Why some bytes gave no reading.
+
+    Parsers raise it; the decoder catches it and hands it out as a value, because one
+    chunk may hold a bad frame and a good one. Anything else that is raised is a bug.
+    """
+
+    def __init__(
+        self, code: ErrorCode, detail: str, *, system_title: bytes = b""
+    ) -> None:
+        """Take the code, one sentence in English, and the sender of a ciphered APDU."""
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.system_title = system_title
+
+
+class Register(NamedTuple):
+    """One value as the meter sent it: raw * 10**scaler in the DLMS unit."""
+
+    obis: bytes
+    raw: int
+    scaler: int
+    unit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """Which meter speaks; empty where a list does not say.
+
+    `id` is what makes the meter unique and never changes; `id_alt` a second identifier
+    of the same message; `flag_id` the maker's three letters from a system title.
+    """
+
+    manufacturer: str | None = None
+    type: str | None = None
+    id: str | None = None
+    id_alt: str | None = None
+    list_version: str | None = None
+    logical_device_name: str | None = None
+    flag_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MeterReading:
+    """All that one message says about one meter.
+
+    `values` is in the units of `Quantity`. `list_kind` is 1 (power only), 2 (with
+    voltage, current, identity), 3 (with energy counters), None where meters have no
+    such lists. `meter_time` is the wall clock as sent, aware only if the message
+    states a usable offset; `meter_time_alt` a second, different one in the same
+    message. `unmeasured` are quantities in `values` that this type of meter sends as
+    a constant 0 because it does not measure them.
+    """
+
+    meter: Meter
+    values: Mapping[Quantity, float]
+    list_kind: int | None = None
+    meter_time: datetime | None = None
+    meter_time_alt: datetime | None = None
+    unmeasured: frozenset[Quantity] = frozenset()
+
+
+class Outcome(NamedTuple):
+    """One message found: where its first byte stood, its bytes, what they say."""
+
+    offset: int
+    frame: bytes
+    result: MeterReading | ProtocolError
