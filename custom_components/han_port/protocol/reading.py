@@ -23,6 +23,13 @@ class Quantity(StrEnum):
     ACTIVE_POWER_EXPORT = "active_power_export"
     REACTIVE_POWER_IMPORT = "reactive_power_import"
     REACTIVE_POWER_EXPORT = "reactive_power_export"
+    ACTIVE_POWER_NET = "active_power_net"
+    REACTIVE_POWER_Q1 = "reactive_power_q1"
+    REACTIVE_POWER_Q2 = "reactive_power_q2"
+    REACTIVE_POWER_Q3 = "reactive_power_q3"
+    REACTIVE_POWER_Q4 = "reactive_power_q4"
+    APPARENT_POWER_IMPORT = "apparent_power_import"
+    APPARENT_POWER_EXPORT = "apparent_power_export"
     ACTIVE_POWER_IMPORT_L1 = "active_power_import_l1"
     ACTIVE_POWER_IMPORT_L2 = "active_power_import_l2"
     ACTIVE_POWER_IMPORT_L3 = "active_power_import_l3"
@@ -41,6 +48,10 @@ class Quantity(StrEnum):
     CURRENT_L1 = "current_l1"
     CURRENT_L2 = "current_l2"
     CURRENT_L3 = "current_l3"
+    CURRENT_N = "current_n"
+    PHASE_ANGLE_L1 = "phase_angle_l1"
+    PHASE_ANGLE_L2 = "phase_angle_l2"
+    PHASE_ANGLE_L3 = "phase_angle_l3"
     POWER_FACTOR = "power_factor"
     POWER_FACTOR_L1 = "power_factor_l1"
     POWER_FACTOR_L2 = "power_factor_l2"
@@ -64,6 +75,18 @@ class Quantity(StrEnum):
     ENERGY_EXPORT_L3 = "energy_export_l3"
     REACTIVE_ENERGY_IMPORT = "reactive_energy_import"
     REACTIVE_ENERGY_EXPORT = "reactive_energy_export"
+    REACTIVE_ENERGY_IMPORT_T1 = "reactive_energy_import_t1"
+    REACTIVE_ENERGY_IMPORT_T2 = "reactive_energy_import_t2"
+    REACTIVE_ENERGY_IMPORT_T3 = "reactive_energy_import_t3"
+    REACTIVE_ENERGY_IMPORT_T4 = "reactive_energy_import_t4"
+    REACTIVE_ENERGY_EXPORT_T1 = "reactive_energy_export_t1"
+    REACTIVE_ENERGY_EXPORT_T2 = "reactive_energy_export_t2"
+    REACTIVE_ENERGY_EXPORT_T3 = "reactive_energy_export_t3"
+    REACTIVE_ENERGY_EXPORT_T4 = "reactive_energy_export_t4"
+    REACTIVE_ENERGY_Q1 = "reactive_energy_q1"
+    REACTIVE_ENERGY_Q2 = "reactive_energy_q2"
+    REACTIVE_ENERGY_Q3 = "reactive_energy_q3"
+    REACTIVE_ENERGY_Q4 = "reactive_energy_q4"
 
 
 class ErrorCode(StrEnum):
@@ -84,13 +107,23 @@ class ProtocolError(Exception):
     """
 
     def __init__(
-        self, code: ErrorCode, detail: str, *, system_title: bytes = b""
+        self,
+        code: ErrorCode,
+        detail: str,
+        *,
+        system_title: bytes = b"",
+        length: int = 1,
     ) -> None:
-        """Take the code, one sentence in English, and the sender of a ciphered APDU."""
+        """Take the code and one sentence in English.
+
+        `system_title` is the sender of a ciphered APDU, `length` how many bytes the
+        failed frame claims to span: what else fails inside it is the same damage.
+        """
         super().__init__(detail)
         self.code = code
         self.detail = detail
         self.system_title = system_title
+        self.length = length
 
 
 class Register(NamedTuple):

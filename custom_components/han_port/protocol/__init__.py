@@ -1,0 +1,36 @@
+"""Bytes of a meter's customer port to readings; knows nothing of Home Assistant."""
+
+from .decoder import Decoder
+from .lists import model_name
+from .reading import (
+    ErrorCode,
+    Meter,
+    MeterReading,
+    Outcome,
+    ProtocolError,
+    Quantity,
+)
+
+__all__ = [
+    "Decoder",
+    "ErrorCode",
+    "Meter",
+    "MeterReading",
+    "Outcome",
+    "ProtocolError",
+    "Quantity",
+    "decode",
+    "model_name",
+]
+
+
+def decode(
+    message: bytes,
+    *,
+    encryption_key: bytes | None = None,
+    authentication_key: bytes | None = None,
+) -> list[Outcome]:
+    """Read one whole message; see `Decoder.decode`."""
+    return Decoder(
+        encryption_key=encryption_key, authentication_key=authentication_key
+    ).decode(message)

@@ -1,0 +1,99 @@
+"""Where an HDLC frame ends, and whether it is whole.
+
+Frame format type 3 without octet stuffing (DLMS UA Green Book ed. 8, clause 8.4):
+
+    7E | A S.LLL LLLLLLLL | destination | source | control | HCS | information | FCS | 7E
+
+L counts the bytes between the flags. Both checksums are CRC-16/X-25, low byte first:
+HCS covers format to control, FCS format to the last byte before it. The closing flag
+may open the next frame. 7E and 7D inside a frame are ordinary bytes.
+"""
+
+import re
+from binascii import crc_hqx
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from .reading import ErrorCode, ProtocolError
+
+FLAG: Final = 0x7E
+
+# The format field of type 3 follows the flag; at the end of the buffer it may yet come.
+START: Final = rb"\x7e(?=[\xa0-\xaf]|\Z)"
+
+# X-25 reflects its bits and crc_hqx does not, so the bytes are mirrored first. Run over
+# data and checksum together, an intact frame leaves this constant (Green Book 8.5).
+_MIRROR: Final = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+_RESIDUE: Final = 0x1D0F
+
+
+def _any_of(values: range) -> bytes:
+    return b"[" + b"".join(b"\\x%02x" % value for value in values) + b"]"
+
+
+# An address has 1, 2 or 4 bytes; bit 0 marks the last (Green Book 8.4.2).
+_MORE: Final = _any_of(range(0, 256, 2))
+_LAST: Final = _any_of(range(1, 256, 2))
+_ADDRESS: Final = b"(?:" + _MORE + b"?" + _LAST + b"|" + _MORE * 3 + _LAST + b")"
+# Format, destination, source, control. Kaifa sends an I-frame's control byte where the
+# others send UI: nothing is read from it.
+_HEADER: Final = re.compile(rb"[\xa0-\xaf]." + _ADDRESS * 2 + b".", re.DOTALL)
+_LONGEST_HEADER: Final = 1 + 2 + 4 + 4 + 1 + 2
+
+
+class HdlcFrame(NamedTuple):
+    """One intact frame: index after its closing flag, S bit, information field."""
+
+    end: int
+    segmented: bool
+    payload: bytes
+
+
+def intact(data: bytes) -> bool:
+    """Say whether the last two bytes are the CRC-16/X-25 of those before."""
+    return crc_hqx(data.translate(_MIRROR), 0xFFFF) == _RESIDUE
+
+
+# A meter sends the same two or three headers for years.
+_intact_header: Final = lru_cache(maxsize=64)(intact)
+
+
+def parse(buffer: bytearray, start: int) -> HdlcFrame | int:
+    """Read the frame whose opening flag is at `start`.
+
+    Gives the frame, or how many bytes from `start` on it takes to say more. Raises
+    ProtocolError when no intact frame starts here; its `length` is the frame's own.
+    """
+    available = len(buffer) - start
+    header = _HEADER.match(buffer, start + 1)
+    if available < 3 or (header is None and available < _LONGEST_HEADER):
+        return _LONGEST_HEADER
+    length = ((buffer[start + 1] & 0x07) << 8 | buffer[start + 2]) + 2
+    end = start + length
+    if header is None:
+        raise ProtocolError(ErrorCode.CRC, "HDLC addresses do not end", length=length)
+    information = header.end() + 2
+    if information > end - 3:
+        # Without an information field there is no HCS (Green Book 8.4.1.6).
+        if header.end() != end - 3:
+            raise ProtocolError(
+                ErrorCode.CRC, "HDLC length is shorter than the header", length=length
+            )
+        information = end - 3
+    elif len(buffer) < information:
+        return _LONGEST_HEADER
+    elif not _intact_header(bytes(buffer[start + 1 : information])):
+        raise ProtocolError(
+            ErrorCode.CRC, "HDLC header checksum is wrong", length=length
+        )
+    if len(buffer) < end:
+        return length
+    if buffer[end - 1] != FLAG:
+        raise ProtocolError(
+            ErrorCode.CRC, "HDLC closing flag is not where it should be", length=length
+        )
+    if not intact(buffer[start + 1 : end - 1]):
+        raise ProtocolError(ErrorCode.CRC, "HDLC checksum is wrong", length=length)
+    return HdlcFrame(
+        end, bool(buffer[start + 1] & 0x08), bytes(buffer[information : end - 3])
+    )
