@@ -134,7 +134,7 @@ class Decoder:
         offset = self._offset + start
         if offset < self._blamed:
             return
-        self._blamed = offset + error.length
+        self._blamed = offset + error.claim
         frame = bytes(self._buffer[start : start + error.length])
         outcomes.append(Outcome(offset, frame, error.with_traceback(None)))
 

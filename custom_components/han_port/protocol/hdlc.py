@@ -39,6 +39,7 @@ _ADDRESS: Final = b"(?:" + _MORE + b"?" + _LAST + b"|" + _MORE * 3 + _LAST + b")
 # others send UI: nothing is read from it.
 _HEADER: Final = re.compile(rb"[\xa0-\xaf]." + _ADDRESS * 2 + b".", re.DOTALL)
 _LONGEST_HEADER: Final = 1 + 2 + 4 + 4 + 1 + 2
+_SHORTEST_HEADER: Final = 1 + 2 + 1 + 1 + 1
 
 
 class HdlcFrame(NamedTuple):
@@ -58,6 +59,10 @@ def intact(data: bytes) -> bool:
 _intact_header: Final = lru_cache(maxsize=64)(intact)
 
 
+def _bad_header(detail: str, claim: int) -> ProtocolError:
+    return ProtocolError(ErrorCode.CRC, detail, length=_SHORTEST_HEADER, claim=claim)
+
+
 def parse(buffer: bytearray, start: int) -> HdlcFrame | int:
     """Read the frame whose opening flag is at `start`.
 
@@ -71,21 +76,17 @@ def parse(buffer: bytearray, start: int) -> HdlcFrame | int:
     length = ((buffer[start + 1] & 0x07) << 8 | buffer[start + 2]) + 2
     end = start + length
     if header is None:
-        raise ProtocolError(ErrorCode.CRC, "HDLC addresses do not end", length=length)
+        raise _bad_header("HDLC addresses do not end", length)
     information = header.end() + 2
     if information > end - 3:
         # Without an information field there is no HCS (Green Book 8.4.1.6).
         if header.end() != end - 3:
-            raise ProtocolError(
-                ErrorCode.CRC, "HDLC length is shorter than the header", length=length
-            )
+            raise _bad_header("HDLC length is shorter than the header", length)
         information = end - 3
     elif len(buffer) < information:
         return _LONGEST_HEADER
     elif not _intact_header(bytes(buffer[start + 1 : information])):
-        raise ProtocolError(
-            ErrorCode.CRC, "HDLC header checksum is wrong", length=length
-        )
+        raise _bad_header("HDLC header checksum is wrong", length)
     if len(buffer) < end:
         return length
     if buffer[end - 1] != FLAG:

@@ -113,17 +113,20 @@ class ProtocolError(Exception):
         *,
         system_title: bytes = b"",
         length: int = 1,
+        claim: int = 0,
     ) -> None:
         """Take the code and one sentence in English.
 
-        `system_title` is the sender of a ciphered APDU, `length` how many bytes the
-        failed frame claims to span: what else fails inside it is the same damage.
+        `system_title` is the sender of a ciphered APDU. `length` is how many bytes were
+        looked at, `claim` how many the frame says it has where that is more: what else
+        fails inside it is the same damage.
         """
         super().__init__(detail)
         self.code = code
         self.detail = detail
         self.system_title = system_title
         self.length = length
+        self.claim = max(claim, length)
 
 
 class Register(NamedTuple):
