@@ -1,5 +1,6 @@
 """How bytes become meter readings: scan, peel by the first byte, read the list."""
 
+import contextlib
 import re
 from collections.abc import Callable
 from typing import Final
@@ -18,7 +19,24 @@ _START: Final = re.compile(hdlc.START, re.DOTALL)
 # Kinds of list one meter sends, with room for a second meter on the same line.
 _MOST_LAYOUTS: Final = 16
 
+_APDU_TAGS: Final = (b"\x0f",)
+
 _HEX: Final = re.compile(rb"[0-9A-Fa-f\s]+")
+
+
+def _from_hex(message: bytes) -> bytes:
+    """Give the bytes of hex text, anything else as it is."""
+    if _HEX.fullmatch(message):
+        with contextlib.suppress(ValueError):
+            return bytes.fromhex(message.decode("ascii"))
+    return message
+
+
+def _no_message(message: bytes) -> tuple[ErrorCode, str]:
+    """Say why nothing was found in a whole message."""
+    if message[:1] and message[0] in _FRAMINGS:
+        return ErrorCode.CRC, "it begins like a frame and is none"
+    return ErrorCode.UNSUPPORTED, "it holds no message of a meter"
 
 
 class Decoder:
@@ -64,27 +82,29 @@ class Decoder:
         Takes frames, a frame without its flags, a bare APDU, and hex text of any of
         these. Gives at least one outcome.
         """
-        text = message.strip()
-        if text and _HEX.fullmatch(text):
-            try:
-                message = bytes.fromhex(text.decode("ascii"))
-            except ValueError:
-                pass
-        if message[:1] == b"\x0f" or message[:3] == dlms.LLC:
-            return [Outcome(0, message, self._open(message))]
+        message = _from_hex(bytes(message))
+        bare = None
+        if message[:1] in _APDU_TAGS or message[:3] == dlms.LLC:
+            bare = self._open(message)
+            if isinstance(bare, MeterReading):
+                return [Outcome(0, message, bare)]
+        outcomes = self._scan_alone(message)
+        if not outcomes and hdlc.lacks_flags(message):
+            flags = bytes((hdlc.FLAG,))
+            outcomes = self._scan_alone(flags + message + flags)
+        if not outcomes:
+            error = bare or ProtocolError(*_no_message(message))
+            outcomes = [Outcome(0, message, error)]
+        return outcomes
+
+    def _scan_alone(self, message: bytes) -> list[Outcome]:
+        """Find the frames of one message, leaving the stream as it is."""
         scanner = Decoder(
             encryption_key=self._encryption_key,
             authentication_key=self._authentication_key,
         )
-        scanner._layouts = self._layouts
-        outcomes = scanner.feed(message) + scanner.flush()
-        return outcomes or [
-            Outcome(
-                0,
-                message,
-                ProtocolError(ErrorCode.UNSUPPORTED, "no message of a meter in it"),
-            )
-        ]
+        scanner._layouts = self._layouts  # noqa: SLF001
+        return scanner.feed(message) + scanner.flush()
 
     def _scan(self, *, final: bool) -> list[Outcome]:
         buffer = self._buffer

@@ -59,6 +59,15 @@ def intact(data: bytes) -> bool:
 _intact_header: Final = lru_cache(maxsize=64)(intact)
 
 
+def lacks_flags(message: bytes) -> bool:
+    """Say whether a message is as long as it says a frame without flags is."""
+    return (
+        len(message) > 2
+        and message[0] & 0xF0 == 0xA0
+        and (message[0] & 0x07) << 8 | message[1] == len(message)
+    )
+
+
 def _bad_header(detail: str, claim: int) -> ProtocolError:
     return ProtocolError(ErrorCode.CRC, detail, length=_SHORTEST_HEADER, claim=claim)
 

@@ -1,0 +1,159 @@
+"""Print what captures say, one JSON object a line; see scripts/decode.
+
+Reads a binary dump, hex text or P1 text from files or standard input. Keys and units are
+those of the capture corpus: power in W and var, energy in kWh and kvarh, V, A, Hz, power
+factor as a fraction.
+"""
+
+import argparse
+import contextlib
+import importlib.util
+import json
+import os
+from pathlib import Path
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from custom_components.han_port import protocol
+else:
+    # By file location, so that the integration around it, and with it Home Assistant,
+    # is not imported.
+    _folder = Path(__file__).resolve().parents[1] / "custom_components/han_port/protocol"
+    _spec = importlib.util.spec_from_file_location("protocol", _folder / "__init__.py")
+    protocol = importlib.util.module_from_spec(_spec)
+    sys.modules["protocol"] = protocol
+    _spec.loader.exec_module(protocol)
+
+_KEY_BYTES = 16
+
+_IDENTITY = {
+    "manufacturer": "meter_manufacturer",
+    "type": "meter_type",
+    "id": "meter_id",
+    "list_version": "list_version",
+    "logical_device_name": "logical_device_name",
+    "flag_id": "flag_id",
+}
+
+
+def _key(text: str) -> bytes:
+    """Read a key of 16 bytes from hex text, however people space it."""
+    digits = text.strip().removeprefix("0x").translate({ord(c): None for c in " :-"})
+    try:
+        key = bytes.fromhex(digits)
+    except ValueError:
+        key = b""
+    if len(key) != _KEY_BYTES:
+        raise argparse.ArgumentTypeError("a key is 32 hexadecimal digits")
+    return key
+
+
+def _number(value: float) -> float:
+    """Print 250, not 250.0: the meter sends no such digit."""
+    return int(value) if value == int(value) else value
+
+
+def _reading(reading: protocol.MeterReading) -> dict[str, Any]:
+    meter = reading.meter
+    printed: dict[str, Any] = {"list_kind": reading.list_kind}
+    for field, key in _IDENTITY.items():
+        if (value := getattr(meter, field)) is not None:
+            printed[key] = value
+    if meter.id_alt is not None:
+        printed["meter_id_alt"] = [meter.id_alt]
+    if reading.meter_time is not None:
+        printed["meter_time"] = reading.meter_time.isoformat()
+    if reading.meter_time_alt is not None:
+        printed["meter_time_alt"] = [reading.meter_time_alt.isoformat()]
+    for quantity, value in reading.values.items():
+        printed[quantity.value] = _number(value)
+    return printed
+
+
+def _result(outcome: protocol.Outcome) -> dict[str, Any]:
+    result = outcome.result
+    if isinstance(result, protocol.MeterReading):
+        return {"offset": outcome.offset, "reading": _reading(result)}
+    return {
+        "offset": outcome.offset,
+        "error": result.code.value,
+        "detail": result.detail,
+    }
+
+
+def _lines(decoder: protocol.Decoder, data: bytes) -> Iterator[dict[str, Any]]:
+    """Read every line as one message in hex."""
+    for number, line in enumerate(data.splitlines()):
+        if not (text := line.strip()):
+            continue
+        try:
+            message = bytes.fromhex(text.decode("ascii"))
+        except ValueError:
+            yield {
+                "line": number,
+                "offset": 0,
+                "error": protocol.ErrorCode.UNSUPPORTED.value,
+                "detail": "the line is not hexadecimal",
+            }
+            continue
+        for outcome in decoder.decode(message):
+            yield {"line": number, **_result(outcome)}
+
+
+def _whole(decoder: protocol.Decoder, data: bytes) -> Iterator[dict[str, Any]]:
+    """Read all of it as one dump."""
+    return map(_result, decoder.decode(data))
+
+
+def _run() -> int:
+    parser = argparse.ArgumentParser(
+        prog="decode", description="Print what captures say, one JSON object a line."
+    )
+    parser.add_argument("--key", type=_key, metavar="HEX", help="encryption key")
+    parser.add_argument("--authentication-key", type=_key, metavar="HEX")
+    parser.add_argument(
+        "--lines", action="store_true", help="every line is one message in hex"
+    )
+    parser.add_argument("files", nargs="*", metavar="FILE", help="default: stdin")
+    arguments = parser.parse_args()
+    read = _lines if arguments.lines else _whole
+    decoder = protocol.Decoder(
+        encryption_key=arguments.key, authentication_key=arguments.authentication_key
+    )
+    status = 0
+    for name in arguments.files or ["-"]:
+        try:
+            if name == "-":
+                data = sys.stdin.buffer.read() if sys.stdin else b""
+            else:
+                data = Path(name).read_bytes()
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            print(f"decode: {name!r}: {reason}", file=sys.stderr)
+            status = 1
+            continue
+        several = {"file": name} if len(arguments.files) > 1 else {}
+        for result in read(decoder, data):
+            sys.stdout.write(json.dumps(several | result) + "\n")
+    sys.stdout.flush()
+    return status
+
+
+def main() -> int:
+    """Give the exit status: 0, 1 for a file that cannot be read, 2 for wrong usage."""
+    try:
+        return _run()
+    except BrokenPipeError:
+        # Whoever reads has seen enough; nothing more may be written at exit either.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
