@@ -58,7 +58,7 @@ def crc_arc(data: bytes) -> int:
     return _crc(data, 0xA001, 0)
 
 
-def _length(count: int) -> bytes:
+def length(count: int) -> bytes:
     """Return an A-XDR length or count."""
     if count < 0x80:
         return bytes([count])
@@ -70,7 +70,7 @@ def _length(count: int) -> bytes:
 
 
 def _compound(tag: int, elements: Sequence[bytes]) -> bytes:
-    return bytes([tag]) + _length(len(elements)) + b"".join(elements)
+    return bytes([tag]) + length(len(elements)) + b"".join(elements)
 
 
 @cache
@@ -145,7 +145,7 @@ def element(value: Value, row: Row, clock: Clock) -> bytes:
     if isinstance(value, str):
         value = value.encode("ascii")
     if isinstance(value, bytes):
-        return bytes([row.tag]) + _length(len(value)) + value
+        return bytes([row.tag]) + length(len(value)) + value
     return bytes([row.tag]) + struct.pack(_FORMATS[row.tag], _number(value, row))
 
 
