@@ -16,7 +16,8 @@ class Quantity(StrEnum):
 
     The value is the one name used everywhere: key of the entity description, of the
     translation and of the unique id. Import is energy from the grid, export energy to
-    it. Units: W, var, VA, kWh, kvarh, V, A, Hz, degrees; a power factor is a fraction.
+    it. Units: W, var, VA, kWh, kvarh, V, A, Hz, degrees, m³, GJ; a power factor is a
+    fraction, a tariff and a count are whole numbers.
     """
 
     ACTIVE_POWER_IMPORT = "active_power_import"
@@ -87,6 +88,33 @@ class Quantity(StrEnum):
     REACTIVE_ENERGY_Q2 = "reactive_energy_q2"
     REACTIVE_ENERGY_Q3 = "reactive_energy_q3"
     REACTIVE_ENERGY_Q4 = "reactive_energy_q4"
+    # Average power of the running quarter of an hour, and the highest of the month.
+    DEMAND_IMPORT = "demand_import"
+    DEMAND_IMPORT_PEAK = "demand_import_peak"
+    TARIFF = "tariff"
+    POWER_FAILURES = "power_failures"
+    LONG_POWER_FAILURES = "long_power_failures"
+    VOLTAGE_SAGS_L1 = "voltage_sags_l1"
+    VOLTAGE_SAGS_L2 = "voltage_sags_l2"
+    VOLTAGE_SAGS_L3 = "voltage_sags_l3"
+    VOLTAGE_SWELLS_L1 = "voltage_swells_l1"
+    VOLTAGE_SWELLS_L2 = "voltage_swells_l2"
+    VOLTAGE_SWELLS_L3 = "voltage_swells_l3"
+    # Of submeters only.
+    VOLUME = "volume"
+    THERMAL_ENERGY = "thermal_energy"
+
+
+class MeterKind(StrEnum):
+    """What a meter measures: electricity, or what a submeter behind it does."""
+
+    ELECTRICITY = "electricity"
+    GAS = "gas"
+    HEAT = "heat"
+    COOLING = "cooling"
+    WATER = "water"
+    HOT_WATER = "hot_water"
+    OTHER = "other"
 
 
 class ErrorCode(StrEnum):
@@ -143,7 +171,9 @@ class Meter:
     """Which meter speaks; empty where a list does not say.
 
     `id` is what makes the meter unique and never changes; `id_alt` a second identifier
-    of the same message; `flag_id` the maker's three letters from a system title.
+    of the same message; `flag_id` the maker's three letters from a system title or the
+    head of a telegram. `kind` tells a submeter from the electricity meter, `channel`
+    the place it is connected to there, from 1.
     """
 
     manufacturer: str | None = None
@@ -153,6 +183,8 @@ class Meter:
     list_version: str | None = None
     logical_device_name: str | None = None
     flag_id: str | None = None
+    kind: MeterKind = MeterKind.ELECTRICITY
+    channel: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +196,9 @@ class MeterReading:
     such lists. `meter_time` is the wall clock as sent, aware only if the message
     states a usable offset; `meter_time_alt` a second, different one in the same
     message. `unmeasured` are quantities in `values` that this type of meter sends as
-    a constant 0 because it does not measure them.
+    a constant 0 because it does not measure them. `submeters` are the gas, water and
+    heat meters behind this one, each with the time of its own last reading. `text` is
+    a message of the grid company to the customer.
     """
 
     meter: Meter
@@ -173,6 +207,8 @@ class MeterReading:
     meter_time: datetime | None = None
     meter_time_alt: datetime | None = None
     unmeasured: frozenset[Quantity] = frozenset()
+    submeters: tuple[MeterReading, ...] = ()
+    text: str | None = None
 
 
 class Outcome(NamedTuple):
