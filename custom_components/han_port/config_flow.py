@@ -2,6 +2,8 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, override
 
@@ -10,7 +12,6 @@ import probatio as vol
 from homeassistant.components import usb
 from homeassistant.config_entries import (
     SOURCE_RECONFIGURE,
-    ConfigEntry,
     ConfigFlow,
     ConfigFlowResult,
 )
@@ -39,39 +40,45 @@ from .source import SourceError, normalise, open_source
 
 # Two pushes of the slowest meters in use, which send every 15 s.
 LISTEN_SECONDS = 35
-# From the first reading: lists that name the meter come every 10 s, and one may be lost.
+# From the first reading on: the list that names the meter comes every 10 s, and one
+# of them may be damaged.
 IDENTIFY_SECONDS = 25
+
+ISSUES_URL = "https://github.com/han-port/han-port/issues"
 
 PORT_SCHEMA = vol.Schema({vol.Required(CONF_DEVICE): SerialPortSelector()})
 
 
 class Heard:
-    """What came out of a port while we listened to it."""
+    """What came out of a port while the flow listened to it."""
 
     def __init__(self) -> None:
         """Start with silence."""
         self.byte_count = 0
         self.meter: Meter | None = None
         self.values: dict[Quantity, float] = {}
-        self.quantities: set[Quantity] = set()
+        self.unmeasured: set[Quantity] = set()
         self.errors: Counter[ErrorCode] = Counter()
 
     def add(self, chunk: bytes, outcomes: list[Outcome]) -> None:
-        """Take the bytes of one chunk and what the decoder made of them."""
+        """Take a chunk and what the decoder made of it."""
         self.byte_count += len(chunk)
         for outcome in outcomes:
             match outcome.result:
-                case MeterReading() as reading:
-                    if self.meter is None or reading.meter.id is not None:
-                        self.meter = reading.meter
+                case MeterReading(meter=meter) as reading:
+                    # A list of power alone may follow the one that names the meter.
+                    if self.meter is None or (
+                        self.meter.id is None and (meter.id or meter.manufacturer)
+                    ):
+                        self.meter = meter
                     self.values.update(reading.values)
-                    self.quantities |= reading.values.keys() - reading.unmeasured
+                    self.unmeasured |= reading.unmeasured
                 case error:
                     self.errors[error.code] += 1
 
     @property
     def failure(self) -> str | None:
-        """The translation key of what is wrong, None if the meter spoke."""
+        """The translation key of what is wrong, None if a meter spoke."""
         if self.meter is not None:
             return None
         if self.errors[ErrorCode.NO_KEY]:
@@ -82,18 +89,17 @@ class Heard:
 
 
 class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
-    """Ask for the port, listen, show what was heard."""
+    """Ask for the port, listen to it, show which meter is there."""
 
     VERSION = 1
 
     def __init__(self) -> None:
         """Start without a port."""
-        self._typed = ""
         self._device = ""
         self._heard = Heard()
-        self._task: asyncio.Task[None] | None = None
+        self._listening: asyncio.Task[str | None] | None = None
         self._failure: str | None = None
-        self._detail = ""
+        self._detail: dict[str, str] = {}
 
     @override
     async def async_step_user(
@@ -106,114 +112,168 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Ask which port a known meter is on now."""
-        self._typed = self._typed or self._get_reconfigure_entry().data[CONF_DEVICE]
+        self._device = self._device or self._get_reconfigure_entry().data[CONF_DEVICE]
         return await self._async_ask_port(user_input)
 
     async def _async_ask_port(
         self, user_input: dict[str, Any] | None
     ) -> ConfigFlowResult:
-        """Show the one field, with what went wrong last time, and listen."""
+        """Show the one field, with what went wrong before, or listen to its answer."""
         if user_input is not None:
-            self._failure = None
-            self._typed = user_input[CONF_DEVICE]
-            try:
-                self._device = normalise(self._typed)
-            except SourceError as err:
-                self._failure, self._detail = err.reason, err.detail
-            else:
-                if self._device.startswith("/dev/"):
-                    self._device = await self.hass.async_add_executor_job(
-                        usb.get_serial_by_id, self._device
-                    )
+            self._device = user_input[CONF_DEVICE]
+            self._failure = await self._async_check_port()
+            if self._failure is None:
                 return await self.async_step_listen()
         return self.async_show_form(
             step_id="reconfigure" if self.source == SOURCE_RECONFIGURE else "user",
             data_schema=self.add_suggested_values_to_schema(
-                PORT_SCHEMA, {CONF_DEVICE: self._typed}
+                PORT_SCHEMA, {CONF_DEVICE: self._device}
             ),
             errors={"base": self._failure} if self._failure else None,
-            description_placeholders={
-                "device": self._device or self._typed,
-                "detail": self._detail,
-                "bytes": str(self._heard.byte_count),
-                "seconds": str(LISTEN_SECONDS),
-            },
+            description_placeholders={"device": self._device, **self._detail},
         )
+
+    async def _async_check_port(self) -> str | None:
+        """Bring the port into its stored form; return the error if it is none."""
+        try:
+            self._device = normalise(self._device)
+        except SourceError as err:
+            return err.reason
+        if self._device.startswith("/dev/"):
+            self._device = await self.hass.async_add_executor_job(
+                usb.get_serial_by_id, self._device
+            )
+        if self.source != SOURCE_RECONFIGURE:
+            for entry in self._async_current_entries(include_ignore=False):
+                if entry.data[CONF_DEVICE] == self._device:
+                    self._detail["entry"] = entry.title
+                    return "port_taken"
+        return None
 
     async def async_step_listen(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Show progress until the meter has named itself or the time is over."""
-        if self._task is None:
-            self._task = self.hass.async_create_task(
-                self._async_listen(), eager_start=False
+        if self._listening is None:
+            self._listening = self.hass.async_create_background_task(
+                self._async_listen(), f"{DOMAIN} setup listens", eager_start=False
             )
-        if not self._task.done():
+        if not self._listening.done():
             return self.async_show_progress(
                 step_id="listen",
-                progress_action="identify" if self._heard.meter else "listen",
-                progress_task=self._task,
+                progress_action="listen" if self._heard.meter is None else "identify",
+                progress_task=self._listening,
                 description_placeholders={"device": self._device},
             )
-        self._task = None
-        if self._failure is None:
-            return self.async_show_progress_done(next_step_id="confirm")
+        self._failure = self._listening.result()
+        self._listening = None
         if self.source == SOURCE_RECONFIGURE:
-            return self.async_show_progress_done(next_step_id="reconfigure")
-        return self.async_show_progress_done(next_step_id="user")
+            next_step = "reconfigure" if self._failure else "reconfigured"
+        else:
+            next_step = "user" if self._failure else "confirm"
+        return self.async_show_progress_done(next_step_id=next_step)
 
-    async def _async_listen(self) -> None:
-        """Listen until the meter has named itself; note what went wrong instead."""
-        self._heard = heard = Heard()
-        loop = self.hass.loop
-        started = loop.time()
+    async def _async_listen(self) -> str | None:
+        """Find out which meter is on the port; return the error if it is none.
+
+        When reconfiguring this also stores the port, because the entries that had to
+        let go of it are set up again as soon as this ends, however it ends.
+        """
+        self._heard = Heard()
+        self._detail = {"seconds": str(LISTEN_SECONDS), "issues": ISSUES_URL}
+        if self.source != SOURCE_RECONFIGURE:
+            return await self._async_hear()
+        entry = self._get_reconfigure_entry()
+        async with self._entries_unloaded():
+            failure = await self._async_hear()
+            if failure is not None:
+                return failure
+            meter_id = self._heard.meter.id if self._heard.meter else None
+            # An entry without a meter id has nothing to compare with.
+            if entry.unique_id is not None and meter_id != entry.unique_id:
+                self._detail["expected"] = entry.unique_id
+                self._detail["found"] = meter_id or ""
+                return "wrong_meter" if meter_id else "unidentified"
+            self.hass.config_entries.async_update_entry(
+                entry, data={**entry.data, CONF_DEVICE: self._device}
+            )
+            return None
+
+    @asynccontextmanager
+    async def _entries_unloaded(self) -> AsyncIterator[None]:
+        """Keep entries of ours from the port: many can be opened only once."""
+        entries = [
+            entry
+            for entry in self._async_current_entries(include_ignore=False)
+            if entry.entry_id == self.context.get("entry_id")
+            or entry.data[CONF_DEVICE] == self._device
+        ]
+        try:
+            for entry in entries:
+                await self.hass.config_entries.async_unload(entry.entry_id)
+            yield
+        finally:
+            if not self.hass.is_stopping:
+                for entry in entries:
+                    self.hass.config_entries.async_schedule_reload(entry.entry_id)
+
+    async def _async_hear(self) -> str | None:
+        """Listen to the port; return the error if no meter spoke."""
+        heard = self._heard
+        decoder = Decoder()
+        started = self.hass.loop.time()
 
         @callback
         def show_progress(now: datetime) -> None:
-            span = LISTEN_SECONDS if heard.meter is None else IDENTIFY_SECONDS
-            self.async_update_progress(min((loop.time() - started) / span, 1))
+            """Move the bar: what has passed of the time that is left to the meter."""
+            limit = LISTEN_SECONDS if heard.meter is None else IDENTIFY_SECONDS
+            self.async_update_progress(
+                min((self.hass.loop.time() - started) / limit, 1)
+            )
 
         stop_progress = async_track_time_interval(
             self.hass, show_progress, timedelta(seconds=1)
         )
-        decoder = Decoder()
         try:
-            async with open_source(self._device) as chunks:
-                started = loop.time()
-                async with asyncio.timeout(LISTEN_SECONDS) as limit:
-                    async for chunk in chunks:
-                        nameless = heard.meter is None
-                        heard.add(chunk, decoder.feed(chunk))
-                        if heard.errors[ErrorCode.NO_KEY] or (
-                            heard.meter is not None and heard.meter.id is not None
-                        ):
-                            break
-                        if nameless and heard.meter is not None:
-                            started = loop.time()
-                            limit.reschedule(started + IDENTIFY_SECONDS)
-                            self.async_notify_flow_changed()
-                    else:
-                        self._failure = "closed"
-                        return
+            async with (
+                open_source(self._device) as chunks,
+                asyncio.timeout(LISTEN_SECONDS) as limit,
+            ):
+                async for chunk in chunks:
+                    silent = heard.meter is None
+                    heard.add(chunk, decoder.feed(chunk))
+                    if heard.errors[ErrorCode.NO_KEY]:
+                        break
+                    if heard.meter is None:
+                        continue
+                    if heard.meter.id is not None:
+                        break
+                    if silent:
+                        started = self.hass.loop.time()
+                        limit.reschedule(started + IDENTIFY_SECONDS)
+                        self.async_notify_flow_changed()
+                else:
+                    return "closed"
         except TimeoutError:
             pass
         except SourceError as err:
-            self._failure, self._detail = err.reason, err.detail
-            return
+            self._detail["detail"] = err.detail
+            return err.reason
         finally:
             stop_progress()
-        self._failure = heard.failure
+        self._detail["bytes"] = str(heard.byte_count)
+        return heard.failure
 
     async def async_step_confirm(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Show which meter it is."""
-        meter = self._heard.meter
-        assert meter is not None
+        """Show which meter it is and create the entry."""
+        meter = self._heard.meter or Meter()
+        values = self._heard.values
         await self.async_set_unique_id(meter.id)
         self._abort_if_unique_id_configured(updates={CONF_DEVICE: self._device})
         if user_input is None:
-            power = self._heard.values.get(Quantity.ACTIVE_POWER_IMPORT)
+            power = values.get(Quantity.ACTIVE_POWER_IMPORT)
             return self.async_show_form(
                 step_id="confirm",
                 description_placeholders={
@@ -230,12 +290,22 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
                 CONF_MANUFACTURER: meter.manufacturer,
                 CONF_METER_TYPE: meter.type,
                 CONF_METER_ID: meter.id,
-                CONF_QUANTITIES: sorted(self._heard.quantities),
+                CONF_QUANTITIES: [
+                    quantity
+                    for quantity in Quantity
+                    if quantity in values and quantity not in self._heard.unmeasured
+                ],
             },
         )
 
+    async def async_step_reconfigured(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Say that the port was stored."""
+        return self.async_abort(reason="reconfigure_successful")
+
 
 def title(meter: Meter) -> str:
-    """Name an entry by maker and model, without the details in parentheses."""
+    """Name the entry by maker and model, without the details in parentheses."""
     model = (model_name(meter) or meter.type or "").partition(" (")[0]
     return " ".join(filter(None, (meter.manufacturer, model))) or "HAN Port"
