@@ -203,6 +203,9 @@ FAULTS: dict[str, Kind] = {
         Stage.LINK, "Port already in use", "TEXT on a new connection, then closed"
     ),
     "telnet": Kind(Stage.LINK, None, "telnet negotiation on a new connection"),
+    "hour-list-first": Kind(
+        Stage.LINK, None, "the last hour list again on a new connection"
+    ),
 }
 
 

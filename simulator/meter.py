@@ -127,6 +127,12 @@ class SimulatedMeter:
         values = self.values(self.moment(when, kind))
         return self.model.layout.frames(kind, values, when)
 
+    def hour_list(self, when: datetime) -> bytes:
+        """Return the newest hour list at `when`, without any fault."""
+        period, offset, kind = max(self._cadence)
+        since = ((when - EPOCH) // MICROSECOND - offset) % period
+        return self.message(when.astimezone(UTC) - since * MICROSECOND, kind)
+
     def messages(
         self, start: datetime, end: datetime | None = None
     ) -> Iterator[tuple[datetime, bytes]]:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from math import inf
 import os
 from pathlib import Path
@@ -37,6 +37,10 @@ class _Line:
     def elapsed(self) -> float:
         """Return the seconds of the meter since the start."""
         return (asyncio.get_running_loop().time() - self._zero) * self._speed
+
+    def hour_list(self) -> bytes:
+        """Return the newest hour list there can have been until now."""
+        return self._meter.hour_list(self._start + timedelta(seconds=self.elapsed()))
 
     async def until(self, elapsed: float) -> None:
         await asyncio.sleep((elapsed - self.elapsed()) / self._speed)
@@ -147,6 +151,8 @@ class _Tcp:
                 return
         if self._line.faults("telnet"):
             writer.write(TELNET)
+        if self._line.faults("hour-list-first"):
+            writer.write(self._line.hour_list())
         queue = self._queues[writer] = asyncio.Queue(QUEUE)
         writing = asyncio.create_task(self._write(queue, writer))
         try:
