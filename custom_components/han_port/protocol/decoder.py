@@ -171,7 +171,7 @@ class Decoder:
         key = len(apdu)
         layout = self._layouts.get(key)
         if layout is None or not layout.fits(apdu):
-            layout = lists.read(apdu, dlms.parse_notification(apdu))
+            layout = lists.read(apdu, dlms.parse_notification(apdu), None)
             if len(self._layouts) >= _MOST_LAYOUTS:
                 del self._layouts[next(iter(self._layouts))]
             self._layouts[key] = layout

@@ -21,6 +21,7 @@ STRUCTURE: Final = 0x02
 OCTETS: Final = 0x09
 TEXT: Final = 0x0A
 INTEGER: Final = 0x0F
+LONG64: Final = 0x14
 ENUM: Final = 0x16
 DATE_TIME: Final = 0x19
 
@@ -36,7 +37,7 @@ WHOLE_NUMBERS: Final[dict[int, str]] = {
     0x10: "h",
     0x11: "B",
     0x12: "H",
-    0x14: "q",
+    LONG64: "q",
     0x15: "Q",
     ENUM: "B",
 }

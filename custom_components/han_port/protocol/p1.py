@@ -1,0 +1,694 @@
+"""Where a P1 telegram ends, whether it is whole, and what its lines say.
+
+The text of IEC 62056-21 mode D as P1 and H1 ports send it (DSMR P1 Companion Standard
+5.0.2, clause 6; Swedish recommendation for customer ports 2.0; e-MUCS P1):
+
+    /XXX5<identification> CR LF CR LF <lines> ! <CRC> CR LF
+
+XXX are the maker's FLAG letters. A line is an OBIS code and values in parentheses. The
+CRC is CRC-16/ARC from `/` to `!` inclusive, four hexadecimal digits, high byte first;
+meters older than DSMR 4 and a few others send none. Neither `/` nor `!` may occur in
+between (IEC 62056-21, 6.3.14), so a second `/` says that the end of the first was lost.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta, timezone
+from operator import mul, truediv
+import re
+import struct
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from . import obis
+from .hdlc import intact as intact_x25
+from .reading import ErrorCode, Meter, MeterKind, MeterReading, ProtocolError
+from .reading import Quantity as Q
+
+# The longest known, with texts and an event log, has two.
+LONGEST: Final = 8 * 1024
+
+# Once the identification is there, nothing can be said before this byte comes.
+END: Final = b"!"
+
+# Even parity in bit 7 where a line of 7 data bits is read with 8.
+_PARITY: Final = bytes(byte | (byte.bit_count() & 1) << 7 for byte in range(128)) * 2
+_EVEN: Final = bytes(byte for byte in range(256) if not byte.bit_count() & 1)
+_STRIP: Final = bytes(byte & 0x7F for byte in range(256))
+
+_SLASH: Final = b"/"
+_LETTERS: Final = bytes(byte for byte in range(0x80) if chr(byte).isalpha())
+_PRINTABLE: Final = bytes(byte for byte in range(0x20, 0x7F) if byte not in b"/!")
+
+
+def _start(table: bytes) -> bytes:
+    """Write the pattern of an identification whose bytes were changed by a table."""
+
+    def any_of(characters: bytes) -> bytes:
+        return b"[" + re.escape(characters.translate(table)) + b"]"
+
+    slash, cr, lf = (re.escape(bytes((table[byte],))) for byte in b"/\r\n")
+    letter = any_of(_LETTERS)
+    return (
+        slash + b"(?=" + letter + b"{3}" + any_of(_PRINTABLE) + b"{0,60}+"
+        rb"(?:" + cr + b"?" + lf + b"|" + cr + rb"?\Z)"
+        rb"|" + letter + rb"{0,2}\Z)"
+    )
+
+
+# At the end of the buffer the rest may yet come.
+START: Final = _start(bytes(range(256))) + b"|" + _start(_PARITY)
+STARTS: Final = _SLASH + _SLASH.translate(_PARITY)
+
+_HEAD: Final = re.compile(rb"/([A-Za-z]{3})([ \"-.0-~]{0,60}+)\r?\n")
+_BLANK: Final = re.compile(rb"(?:\r?\n)*")
+_CHECKSUM: Final = re.compile(rb"([0-9A-Fa-f]{4})|([0-9A-Fa-f]{0,3})(?=[\r\n])")
+_LINE_END: Final = re.compile(rb"\r*\n")
+_NO_ASCII: Final = re.compile(rb"[\x80-\xff]")
+
+# Without a checksum every line must have the form of a line.
+_FORM: Final = re.compile(
+    rb"(?:\r?\n)*+(?:(?:\d+-\d+:\d+\.\d+\.\d+(?:\*\d+)?)?(?:\([^()\r\n]*\))+\r?\n)++"
+)
+# P1 of this and later versions has a checksum (DSMR 4.0, clause 5.2; e-MUCS P1 1.4).
+_VERSION: Final = re.compile(rb"\n(?:1-3:0\.2\.8|0-0:96\.1\.4)\(")
+
+
+class P1Telegram(NamedTuple):
+    """One intact telegram: index after it, its bytes from `/` to `!`.
+
+    The bytes are the text as the meter sent it, or, between identification and `!`, a
+    ciphered part; the line end after the checksum is not in it.
+    """
+
+    end: int
+    payload: bytes
+
+
+# The check is a division of the whole message, as one number, by the polynomial
+# x^16 + x^15 + x^2 + 1 = (x + 1)(x^15 + x + 1): by the first factor, an even number of
+# bits is divisible. By the second: ARC sends the lowest bit first, which makes the number
+# a mirror image, to be divided by x^15 + x^14 + 1. With s a power of two,
+# 1 = x^14s + x^15s, so the low 14s bits L and the rest H are together worth
+# (L + L x^s + H) x^14s; x^14s divides nothing out and is dropped. Numbers of any length
+# are worked on as a whole, which is an order of magnitude faster than a table.
+_FOLDS: Final = [
+    (1 << 15 * s, 14 * s, (1 << 14 * s) - 1, s) for s in (1 << n for n in range(9, -1, -1))
+]
+
+
+def intact(text: bytes, checksum: int) -> bool:
+    """Say whether a text has this CRC-16/ARC (init 0, no final xor)."""
+    number = int.from_bytes(text, "little") | checksum << 8 * len(text)
+    if number.bit_count() & 1:
+        return False
+    for limit, size, mask, shift in _FOLDS:
+        while number >= limit:
+            low = number & mask
+            number = number >> size ^ low << shift ^ low
+    return not number
+
+
+def _bad(detail: str, length: int) -> ProtocolError:
+    return ProtocolError(ErrorCode.CRC, detail, length=length)
+
+
+def parse(buffer: bytes | bytearray, start: int) -> P1Telegram | int:
+    """Read the telegram whose `/` is at `start`.
+
+    Gives the telegram, or how many bytes from `start` on it takes to say more:
+    `LONGEST` where all depends on `END`. Raises ProtocolError CRC or TRUNCATED when no
+    intact telegram starts here; its `length` is the telegram's own.
+
+    Line ends that a bridge changed are put right if the checksum then proves it. A
+    telegram of 7 data bits and even parity is read as if it had come with 8.
+    """
+    if buffer[start] > 0x7F:
+        return _parse_parity(buffer, start)
+    available = len(buffer) - start
+    head = _HEAD.match(buffer, start)
+    if head is None:
+        if available > 66 or b"\n" in buffer[start:]:
+            raise _bad("no identification after the slash", 1)
+        return available + 1
+    at = head.end()
+    blank = _BLANK.match(buffer, at)
+    assert blank is not None
+    if buffer[blank.end() : blank.end() + 1] == b"\0":
+        return _parse_sealed(buffer, start, blank.end())
+
+    end = buffer.find(END, at, start + LONGEST)
+    limit = min(start + LONGEST, len(buffer)) if end < 0 else end
+    slash = buffer.find(_SLASH, at, limit)
+    inside = buffer[at : limit if slash < 0 else slash]
+    if not inside.isascii():
+        wrong = _NO_ASCII.search(inside)
+        assert wrong is not None
+        raise _bad("a byte that is no text", at + wrong.end() - start)
+    if slash >= 0:
+        raise ProtocolError(
+            ErrorCode.TRUNCATED,
+            "another telegram begins inside",
+            length=slash - start,
+        )
+    if end < 0:
+        if available < LONGEST:
+            return LONGEST
+        raise ProtocolError(ErrorCode.TRUNCATED, "no end mark", length=LONGEST)
+
+    end += 1
+    text = bytes(buffer[start:end])
+    match = _CHECKSUM.match(buffer, end)
+    if match is None:
+        if len(buffer) - end < 4 and not buffer[end:].strip(b"0123456789ABCDEFabcdef"):
+            return available + 1
+        raise _bad("no checksum after the end mark", end - start)
+    if digits := match[1] or match[2]:
+        checksum = int(digits, 16)
+        if not intact(text, checksum):
+            repaired = _LINE_END.sub(b"\r\n", text)
+            if repaired == text or not intact(repaired, checksum):
+                raise _bad("the checksum is wrong", match.end() - start)
+            text = repaired
+    elif not _FORM.fullmatch(text, at - start, len(text) - 1) or _VERSION.search(text):
+        raise _bad("no checksum where there should be one", end - start)
+    return P1Telegram(match.end(), text)
+
+
+def _parse_parity(buffer: bytes | bytearray, start: int) -> P1Telegram | int:
+    window = bytes(buffer[start : start + LONGEST + 8])
+    telegram = parse(window.translate(_STRIP), 0)
+    if isinstance(telegram, int):
+        return telegram
+    if window[: telegram.end].translate(None, _EVEN):
+        raise _bad("a byte with wrong parity", telegram.end)
+    return telegram._replace(end=start + telegram.end)
+
+
+def _parse_sealed(
+    buffer: bytes | bytearray, start: int, at: int
+) -> P1Telegram | int:
+    """Read a telegram whose lines are enciphered, as in Poland (see `security`).
+
+    A title of no bytes, a length of two bytes, so many bytes, then `!`. Its checksum
+    is CRC-16/ARC (Kaifa) or CRC-16/X-25 with the low byte first (Elgama), over the
+    bytes as they are on the wire.
+    """
+    if len(buffer) < at + 4:
+        return at + 4 - start
+    if buffer[at + 1] != 0x82:
+        raise _bad("no length where enciphered lines begin", at - start)
+    size = buffer[at + 2] << 8 | buffer[at + 3]
+    mark = at + 4 + size
+    if mark - start >= LONGEST:
+        raise _bad("enciphered lines longer than a telegram", at - start)
+    end = mark + 5
+    if len(buffer) < end:
+        return end - start
+    digits = _CHECKSUM.match(buffer, mark + 1)
+    if buffer[mark : mark + 1] != END or digits is None or digits[1] is None:
+        raise _bad("no end mark after enciphered lines", end - start)
+    sealed = bytes(buffer[start : mark + 1])
+    checksum = bytes.fromhex(digits[1].decode("ascii"))
+    if not intact(sealed, int.from_bytes(checksum)) and not intact_x25(
+        sealed + checksum
+    ):
+        raise _bad("the checksum is wrong", end - start)
+    return P1Telegram(end, sealed)
+
+
+def sealed_part(payload: bytes) -> tuple[bytes, bytes]:
+    """Split a telegram into its identification and what is enciphered in it.
+
+    The second is empty where nothing is.
+    """
+    head, mark, sealed = payload.partition(b"\0")
+    return head, mark + sealed[:-1] if mark else b""
+
+
+# --- What the lines say ---
+
+_LINE: Final = re.compile(
+    r"^(\d+-\d+:\d+\.\d+\.\d+)(?:\*(\d+))?((?:(?:\r?\n)?\([^()\r\n]*\))+)", re.MULTILINE
+)
+_GROUP: Final = re.compile(r"\(([^()\r\n]*)\)")
+_NUMBER: Final = re.compile(r"(\d{1,12})(?:\.(\d{1,9}))?(?:\*(\w{1,6}))?", re.ASCII)
+_TIME: Final = re.compile(r"\d{12}[SW]?|\d{8} \d\d:\d\d:\d\d", re.ASCII)
+_SIX_DIGITS: Final = re.compile(r"\d{6}", re.ASCII)
+_ANY_DIGIT: Final = bytes.maketrans(b"123456789", b"0" * 9)
+
+_PREFIXES: Final = {"": 0, "k": 3, "K": 3, "M": 6, "m": -3}
+_UNIT: Final = re.compile(r"([kKMm]?)([A-Za-z]+)")
+# How makers write a unit, in small letters. Aidon's document prints kVA for reactive
+# power (Aidon RJ12 v1.6P, 3.4).
+_SPELLINGS: Final = {
+    obis.WATT: ("w",),
+    obis.WATT_HOUR: ("wh",),
+    obis.VAR: ("var", "va"),
+    obis.VAR_HOUR: ("varh", "vah"),
+    obis.VOLT_AMPERE: ("va",),
+    obis.VOLT: ("v",),
+    obis.AMPERE: ("a",),
+    obis.HERTZ: ("hz",),
+    obis.DEGREE: ("deg",),
+    obis.NO_UNIT: ("",),
+}
+
+# What only P1 sends: DSMR 5.0.2, table 6-3; e-MUCS P1 1.4, table 2.
+_FURTHER: Final = {
+    "1-0:1.4.0": (Q.DEMAND_IMPORT, obis.WATT),
+    "1-0:1.6.0": (Q.DEMAND_IMPORT_PEAK, obis.WATT),
+    "0-0:96.14.0": (Q.TARIFF, obis.NO_UNIT),
+    "0-0:96.7.21": (Q.POWER_FAILURES, obis.NO_UNIT),
+    "0-0:96.7.9": (Q.LONG_POWER_FAILURES, obis.NO_UNIT),
+    "1-0:32.32.0": (Q.VOLTAGE_SAGS_L1, obis.NO_UNIT),
+    "1-0:52.32.0": (Q.VOLTAGE_SAGS_L2, obis.NO_UNIT),
+    "1-0:72.32.0": (Q.VOLTAGE_SAGS_L3, obis.NO_UNIT),
+    "1-0:32.36.0": (Q.VOLTAGE_SWELLS_L1, obis.NO_UNIT),
+    "1-0:52.36.0": (Q.VOLTAGE_SWELLS_L2, obis.NO_UNIT),
+    "1-0:72.36.0": (Q.VOLTAGE_SWELLS_L3, obis.NO_UNIT),
+}
+
+# DSMR sends tariffs only; the meter's total is their sum.
+_TOTALS: Final = {
+    Q.ENERGY_IMPORT: (
+        Q.ENERGY_IMPORT_T1,
+        Q.ENERGY_IMPORT_T2,
+        Q.ENERGY_IMPORT_T3,
+        Q.ENERGY_IMPORT_T4,
+    ),
+    Q.ENERGY_EXPORT: (
+        Q.ENERGY_EXPORT_T1,
+        Q.ENERGY_EXPORT_T2,
+        Q.ENERGY_EXPORT_T3,
+        Q.ENERGY_EXPORT_T4,
+    ),
+}
+_POWER_FACTORS: Final = (
+    Q.POWER_FACTOR,
+    Q.POWER_FACTOR_L1,
+    Q.POWER_FACTOR_L2,
+    Q.POWER_FACTOR_L3,
+)
+
+# Who the meter is. Poland writes the type into 96.1.1, so 96.1.0 goes first.
+_IDS: Final = (
+    "0-0:96.1.0",
+    "0-0:96.1.1",
+    "0-0:42.0.0",
+    "0-0:0.0.0",
+    "0-0:96.1.255",
+    "1-0:0.0.0",
+)
+_VERSIONS: Final = ("1-3:0.2.8", "0-0:96.1.4")
+
+# By the FLAG letters in capitals; grid companies put their own. The last letters are
+# those of meter ids after DIN 43863-5, where the head names no maker.
+_MAKERS: Final = {
+    "ADN": "Aidon",
+    "EGM": "Elgama",
+    "ELL": "Sagemcom",
+    "ENE": "Sagemcom",
+    "EST": "Sagemcom",
+    "ESY": "EasyMeter",
+    "ISK": "Iskraemeco",
+    "KAM": "Kamstrup",
+    "KFM": "Kaifa",
+    "KMP": "Kamstrup",
+    "LGF": "Landis+Gyr",
+    "LGZ": "Landis+Gyr",
+    "LUX": "Sagemcom",
+    "NES": "NES",
+    "SAG": "Sagemcom",
+    "XMX": "Landis+Gyr",
+}
+
+# Where S and W do not mean Central European Time: Aidon's meters of the 7000 series are
+# made for Finland (AIDONFD_RJ12_HAN_Interface_FI), ESO is the grid of Lithuania.
+_EASTERN: Final = ("ADN9 7", "ESO")
+
+# Device types of EN 13757-3, table 4, in the decimal digits of DSMR 5.0.2, table 6-3.
+_KINDS: Final = {
+    2: MeterKind.ELECTRICITY,
+    3: MeterKind.GAS,
+    4: MeterKind.HEAT,
+    6: MeterKind.HOT_WATER,
+    7: MeterKind.WATER,
+    10: MeterKind.COOLING,
+    11: MeterKind.COOLING,
+    12: MeterKind.HEAT,
+    13: MeterKind.HEAT,
+    21: MeterKind.HOT_WATER,
+    22: MeterKind.WATER,
+}
+# Units of submeters: quantity, factor and power of ten to its own unit. Heat is counted
+# in GJ; a kWh is 0.0036 of it.
+_SUBMETER_UNITS: Final = {
+    "m3": (Q.VOLUME, 1, 0),
+    "l": (Q.VOLUME, 1, -3),
+    "GJ": (Q.THERMAL_ENERGY, 1, 0),
+    "MJ": (Q.THERMAL_ENERGY, 1, -3),
+    "MWh": (Q.THERMAL_ENERGY, 36, -1),
+    "kWh": (Q.THERMAL_ENERGY, 36, -4),
+    "Wh": (Q.THERMAL_ENERGY, 36, -7),
+}
+_ELECTRIC_UNITS: Final = {
+    "MWh": (Q.ENERGY_IMPORT, 1, 3),
+    "kWh": (Q.ENERGY_IMPORT, 1, 0),
+    "Wh": (Q.ENERGY_IMPORT, 1, -3),
+}
+# The last value of a device (DSMR 5.0.2; the Belgian gas code; DSMR 2.2 and 3).
+_SUBMETER_VALUES: Final = ("24.2.1", "24.2.3", "24.3.0")
+
+_HEX_TEXT: Final = re.compile(r"(?:[2-7][0-9A-Fa-f])+(?:00)*")
+
+
+class _Line(NamedTuple):
+    """One line: its code without F, and its groups with their places in the text."""
+
+    code: str
+    groups: tuple[tuple[int, str], ...]
+
+
+class _Number(NamedTuple):
+    """Digits in the text that are raw * factor * 10**exponent of a quantity."""
+
+    quantity: Q
+    start: int
+    end: int
+    exponent: int
+    factor: int = 1
+
+
+def _lines(text: str) -> Iterator[_Line]:
+    for match in _LINE.finditer(text):
+        if match[2] in (None, "255"):
+            groups = _GROUP.finditer(text, match.start(3), match.end(3))
+            yield _Line(match[1], tuple((group.start(1), group[1]) for group in groups))
+
+
+def _plain(hexadecimal: str) -> str | None:
+    """Read the hexadecimal text of letters and digits that DSMR writes texts in."""
+    if _HEX_TEXT.fullmatch(hexadecimal) and len(hexadecimal) % 2 == 0:
+        text = bytes.fromhex(hexadecimal).decode("ascii").strip("\0 ")
+        return text if text.isprintable() and text else None
+    return None
+
+
+def _identity(content: str) -> str | None:
+    """Read an id: hexadecimal text, or as it is where that gives no likely id.
+
+    Eight digits are a serial number though they could be four letters.
+    """
+    plain = _plain(content)
+    if plain and len(plain) > 5 and re.fullmatch(r"[\w ./-]+", plain, re.ASCII):
+        return plain
+    return content.strip() or None
+
+
+def _meter(head: tuple[str, str], lines: dict[str, _Line]) -> Meter:
+    flag, name = head
+    found = {
+        code: content
+        for code in (*_IDS, *_VERSIONS)
+        if code in lines and (content := lines[code].groups[0][1])
+    }
+    id_ = next((_identity(found[code]) for code in _IDS if code in found), None)
+    # A baud rate, and after a backslash a mode, precede the identification.
+    name = re.sub(r"\\\d?", "", name[1:], count=1).strip()
+    letters = id_[1:4] if id_ and id_[0].isdigit() else ""
+    return Meter(
+        manufacturer=_MAKERS.get(flag.upper()) or _MAKERS.get(letters),
+        type=name or None,
+        id=id_,
+        list_version=next((found[code] for code in _VERSIONS if code in found), None),
+        logical_device_name=_identity(lines["0-0:42.0.0"].groups[0][1])
+        if "0-0:42.0.0" in lines
+        else None,
+        flag_id=flag,
+    )
+
+
+def _register(line: _Line) -> _Number | None:
+    """Read a line as a value of the electricity meter, None if it is none."""
+    quantity: Q | None
+    if (further := _FURTHER.get(line.code)) is not None:
+        quantity, unit = further
+    else:
+        code = obis.parse(line.code)
+        quantity = obis.quantity(code) if code else None
+        unit = obis.UNITS[quantity] if quantity else obis.NO_UNIT
+    # The peak of a month is preceded by when it was.
+    start, content = line.groups[-1]
+    number = _NUMBER.fullmatch(content)
+    if quantity is None or number is None:
+        return None
+    prefix, name = "", number[3] or ""
+    if (spelling := _UNIT.fullmatch(name)) is not None:
+        prefix, name = spelling.groups()
+    if name.lower() not in _SPELLINGS[unit]:
+        return None
+    scaler = _PREFIXES[prefix] - len(number[2] or "")
+    exponent = scaler - 3 if unit in (obis.WATT_HOUR, obis.VAR_HOUR) else scaler
+    end = start + (number.end(2) if number[2] else number.end(1))
+    return _Number(quantity, start, end, exponent)
+
+
+class _Fields:
+    """Digits of a telegram as whole numbers, the decimal points taken out."""
+
+    def __init__(self, payload: bytes, spans: Iterable[tuple[int, int]]) -> None:
+        form, at = "=", 0
+        for start, end in spans:
+            first, last = (place - payload.count(b".", 0, place) for place in (start, end))
+            form += f"{first - at}x{last - first}s"
+            at = last
+        self._unpack = struct.Struct(form).unpack_from
+
+    def read(self, digits: bytes) -> list[int]:
+        return list(map(int, self._unpack(digits)))
+
+
+class _Clock:
+    """A time in a telegram: six numbers, and the zone they are in, if it is known."""
+
+    def __init__(
+        self,
+        payload: bytes,
+        spans: list[tuple[int, int]],
+        zone: timezone | None = None,
+    ) -> None:
+        """Take the places of year, month, day, hour, minute, second."""
+        self.spans = spans
+        self._fields = _Fields(payload, spans)
+        self._zone = zone
+
+    def read(self, digits: bytes) -> datetime | None:
+        """Give the time, None where it is none; empty slots send 632525252525W."""
+        year, *rest = self._fields.read(digits)
+        year += 2000 if year < 100 else 0
+        try:
+            return datetime(year, *rest, tzinfo=self._zone)
+        except ValueError:
+            return None
+
+
+def _places(start: int, sizes: Iterable[int]) -> list[tuple[int, int]]:
+    """Give the places of groups of digits, a negative size being what separates them."""
+    spans = []
+    for size in sizes:
+        if size > 0:
+            spans.append((start, start + size))
+        start += abs(size)
+    return spans
+
+
+def _time(payload: bytes, start: int, text: str, winter: int) -> _Clock | None:
+    """Read a time; S is summer, W winter time, `winter` hours ahead of UTC."""
+    if not _TIME.fullmatch(text):
+        return None
+    if " " in text:
+        return _Clock(payload, _places(start, (4, 2, 2, -1, 2, -1, 2, -1, 2)))
+    season = {"W": 0, "S": 1}.get(text[-1])
+    zone = None if season is None else timezone(timedelta(hours=winter + season))
+    return _Clock(payload, _places(start, (2,) * 6), zone)
+
+
+def _clock(payload: bytes, lines: dict[str, _Line], winter: int) -> _Clock | None:
+    """Find the clock; Iskraemeco's ISK9 sends time and date in two lines."""
+    if (line := lines.get("0-0:1.0.0")) is not None:
+        return _time(payload, *line.groups[0], winter)
+    if "1-0:0.9.1" in lines and "1-0:0.9.2" in lines:
+        (at, time), (day, date) = (
+            lines[code].groups[0] for code in ("1-0:0.9.1", "1-0:0.9.2")
+        )
+        if _SIX_DIGITS.fullmatch(time) and _SIX_DIGITS.fullmatch(date):
+            return _Clock(payload, _places(day, (2,) * 3) + _places(at, (2,) * 3))
+    return None
+
+
+class _Submeter(NamedTuple):
+    """A submeter, where its value stands, and when it was read."""
+
+    meter: Meter
+    number: _Number
+    clock: _Clock
+
+
+def _submeter(
+    payload: bytes, channel: int, lines: dict[str, _Line], winter: int
+) -> _Submeter | None:
+    """Read the lines of one channel, by the end of their code; None if it is empty."""
+    line = next((lines[code] for code in _SUBMETER_VALUES if code in lines), None)
+    if line is None or len(line.groups) < 2:
+        return None
+    (time_start, time), *_, (_, unit), (start, value) = line.groups[:1] + line.groups
+    number = _NUMBER.fullmatch(value)
+    clock = _time(payload, time_start, time, winter)
+    if number is None or clock is None:
+        return None
+    content = {code: line.groups[0][1] for code, line in lines.items()}
+    device = content.get("24.1.0", "")
+    kind = _KINDS.get(int(device) if device.isdecimal() else 0, MeterKind.OTHER)
+    # DSMR 2.2 and 3 write the unit before the value, in a group of its own.
+    unit = number[3] or unit
+    units = _ELECTRIC_UNITS if kind is MeterKind.ELECTRICITY else _SUBMETER_UNITS
+    if unit not in units:
+        return None
+    quantity, factor, scaler = units[unit]
+    return _Submeter(
+        Meter(
+            id=_identity(content.get("96.1.0") or content.get("96.1.1") or ""),
+            kind=kind,
+            channel=channel,
+        ),
+        _Number(
+            quantity,
+            start,
+            start + number.end(2 if number[2] else 1),
+            scaler - len(number[2] or ""),
+            factor,
+        ),
+        clock,
+    )
+
+
+class Layout:
+    """Where in a telegram which value stands, and what the rest of it says.
+
+    The next telegram of the same meter differs in digits only, so its layout reads it
+    without parsing it again, after every other byte was found to be the same.
+    """
+
+    def __init__(self, payload: bytes) -> None:
+        """Work out the places of an intact telegram.
+
+        Raises ProtocolError UNSUPPORTED if it holds no electricity value.
+        """
+        text = payload.decode("latin-1")
+        head = _HEAD.match(payload)
+        assert head is not None
+        winter = 2 if text[1:].startswith(_EASTERN) else 1
+        lines: dict[str, _Line] = {}
+        channels: dict[int, dict[str, _Line]] = {}
+        numbers: dict[Q, _Number] = {}
+        for line in _lines(text):
+            medium, channel, code = re.split("[-:]", line.code, maxsplit=2)
+            if medium == "0" and channel != "0":
+                channels.setdefault(int(channel), {}).setdefault(code, line)
+            elif (number := _register(line)) is not None:
+                numbers.setdefault(number.quantity, number)
+            else:
+                lines.setdefault(line.code, line)
+        if not numbers.keys() & obis.UNITS.keys():
+            raise ProtocolError(
+                ErrorCode.UNSUPPORTED, "the telegram holds no electricity value"
+            )
+
+        self._meter = _meter((head[1].decode(), head[2].decode()), lines)
+        message = lines.get("0-0:96.13.0")
+        self._text = _plain(message.groups[0][1]) if message else None
+        self._clock = _clock(payload, lines, winter)
+        found = (
+            _submeter(payload, channel, found, winter)
+            for channel, found in channels.items()
+        )
+        self._submeters = [
+            (submeter, _Fields(payload, [submeter.number[1:3]]))
+            for submeter in found
+            if submeter is not None
+        ]
+
+        self._quantities = tuple(numbers)
+        exponents = [number.exponent for number in numbers.values()]
+        self._divisors = [10 ** max(0, -exponent) for exponent in exponents]
+        self._factors = [10 ** max(0, exponent) for exponent in exponents]
+        self._totals = [
+            (total, [self._quantities.index(tariff) for tariff in tariffs])
+            for total, all_tariffs in _TOTALS.items()
+            if total not in numbers
+            and (tariffs := [tariff for tariff in all_tariffs if tariff in numbers])
+            and len({numbers[tariff].exponent for tariff in tariffs}) == 1
+        ]
+        self._power_factors = [name for name in _POWER_FACTORS if name in numbers]
+
+        spans = [number[1:3] for number in numbers.values()]
+        self._fields = _Fields(payload, spans)
+        mask = bytearray(b"\xff" * len(payload))
+        for submeter, _ in self._submeters:
+            spans += [submeter.number[1:3], *submeter.clock.spans]
+        for start, end in spans + (self._clock.spans if self._clock else []):
+            mask[start:end] = bytes(end - start)
+        self._mask = int.from_bytes(mask)
+        self._constant = int.from_bytes(payload) & self._mask
+        self._shape = payload.translate(_ANY_DIGIT)
+
+    def fits(self, payload: bytes) -> bool:
+        """Say whether a telegram differs in digits of values and times only."""
+        return (
+            payload.translate(_ANY_DIGIT) == self._shape
+            and int.from_bytes(payload) & self._mask == self._constant
+        )
+
+    def read(self, payload: bytes) -> MeterReading:
+        """Give what a telegram that fits says."""
+        digits = payload.translate(None, b".")
+        raws = self._fields.read(digits)
+        values = dict(
+            zip(
+                self._quantities,
+                map(truediv, map(mul, raws, self._factors), self._divisors),
+                strict=True,
+            )
+        )
+        for total, tariffs in self._totals:
+            first = tariffs[0]
+            values[total] = (
+                sum(raws[place] for place in tariffs) * self._factors[first]
+            ) / self._divisors[first]
+        for name in self._power_factors:
+            # E.ON Hungary sends 4.5.
+            if values[name] > 1:
+                del values[name]
+        submeters = [
+            MeterReading(
+                submeter.meter,
+                MappingProxyType(
+                    {
+                        submeter.number.quantity: obis.scale(
+                            fields.read(digits)[0] * submeter.number.factor,
+                            submeter.number.exponent,
+                        )
+                    }
+                ),
+                meter_time=time,
+            )
+            for submeter, fields in self._submeters
+            if (time := submeter.clock.read(digits)) is not None
+        ]
+        return MeterReading(
+            self._meter,
+            MappingProxyType(values),
+            meter_time=self._clock.read(digits) if self._clock else None,
+            submeters=tuple(submeters),
+            text=self._text,
+        )
