@@ -1,0 +1,313 @@
+"""What does the meter say now, and is it still talking? One loop."""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+import logging
+from random import uniform
+from statistics import median
+from typing import override
+
+from homeassistant.components import usb
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.const import CONF_DEVICE
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
+
+from .const import CONF_METER_ID, CONF_QUANTITIES, NET_POWER
+from .protocol import Decoder, ErrorCode, MeterReading, Outcome, Quantity
+from .source import SourceError, open_source
+
+_LOGGER = logging.getLogger(__package__)
+
+# Seconds between attempts to open the port
+SHORTEST_DELAY = 1
+LONGEST_DELAY = 60
+
+# Seconds without a reading until the meter counts as silent: six times what is usual,
+# never less than the shortest, and as long as nothing is known enough for one reading
+# a minute.
+SILENT_AFTER_CADENCES = 6
+SHORTEST_SILENCE = 30
+SILENCE_BEFORE_CADENCE = 120
+
+# Readings closer than this came together: some bridges collect before they send.
+TOGETHER = 0.5
+
+# Times in a row that a counter has to be lower before that is believed
+LOWER_TIMES = 3
+
+# Counters never go back, and hold until the meter sends the next.
+COUNTERS = frozenset(
+    quantity for quantity in Quantity if "energy" in quantity or quantity == "volume"
+)
+# Some meters send these every quarter of an hour only.
+LASTING = COUNTERS | {
+    Quantity.TARIFF,
+    Quantity.DEMAND_IMPORT_PEAK,
+    Quantity.POWER_FAILURES,
+    Quantity.LONG_POWER_FAILURES,
+    Quantity.VOLTAGE_SAGS_L1,
+    Quantity.VOLTAGE_SAGS_L2,
+    Quantity.VOLTAGE_SAGS_L3,
+    Quantity.VOLTAGE_SWELLS_L1,
+    Quantity.VOLTAGE_SWELLS_L2,
+    Quantity.VOLTAGE_SWELLS_L3,
+}
+
+type HanPortConfigEntry = ConfigEntry[HanPortCoordinator]
+
+
+class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
+    """The values of one meter, by `Quantity` and NET_POWER, in the units of `Quantity`.
+
+    Nothing is asked for: the meter pushes. `last_update_success` is false from the loss
+    of the link, or silence, to the next reading; `connected` is true in between, but
+    not before the first reading.
+    """
+
+    config_entry: HanPortConfigEntry
+
+    def __init__(self, hass: HomeAssistant, entry: HanPortConfigEntry) -> None:
+        """Start with nothing but what the entry remembers."""
+        super().__init__(hass, _LOGGER, config_entry=entry, name=entry.title)
+        self.data = {}
+        self.device: str = entry.data[CONF_DEVICE]
+        self.quantities: set[str] = set(entry.data[CONF_QUANTITIES])
+        self.connected = False
+        self.cadence: float | None = None
+        self.counters: Counter[str] = Counter(
+            dict.fromkeys(
+                (
+                    "bytes",
+                    "frames",
+                    "connects",
+                    "losses",
+                    "other_meter",
+                    "refused",
+                    *ErrorCode,
+                ),
+                0,
+            )
+        )
+        self.recent: deque[Outcome] = deque(maxlen=20)
+        self._identified = False
+        self._heard: dict[str, float] = {}
+        self._lower: Counter[str] = Counter()
+        self._last_reading: float | None = None
+        self._intervals: deque[float] = deque(maxlen=15)
+        self._delay: float = SHORTEST_DELAY
+        self._wake = asyncio.Event()
+
+    @callback
+    def async_start(self, port: AsyncExitStack, chunks: AsyncIterator[bytes]) -> None:
+        """Read on from a port that was opened, and from now on own it."""
+        entry = self.config_entry
+        entry.async_on_unload(
+            usb.async_register_port_event_callback(self.hass, self._on_port_event)
+        )
+        entry.async_create_background_task(
+            self.hass, self._keep_reading(port, chunks), f"HAN Port {self.device}"
+        )
+
+    @callback
+    def async_restore(self, quantity: str, value: float) -> None:
+        """Take the last value of a counter from before the restart."""
+        self.data = {quantity: value} | self.data
+
+    @override
+    async def _async_update_data(self) -> dict[str, float]:
+        """Answer a person who asks for an update: there is nothing to fetch."""
+        if not self.last_update_success:
+            raise UpdateFailed("The meter is silent")
+        return self.data
+
+    @property
+    def _silent_after(self) -> float:
+        if self.cadence is None:
+            return SILENCE_BEFORE_CADENCE
+        return max(SHORTEST_SILENCE, SILENT_AFTER_CADENCES * self.cadence)
+
+    @callback
+    def _on_port_event(
+        self, added: set[usb.USBDevice], removed: set[usb.USBDevice]
+    ) -> None:
+        """Try again at once when an adapter was plugged in."""
+        if added:
+            self._wake.set()
+
+    async def _keep_reading(
+        self, port: AsyncExitStack, chunks: AsyncIterator[bytes] | None
+    ) -> None:
+        """Read until cancelled, and open the port again whenever it is lost."""
+        while True:
+            try:
+                async with port:
+                    if chunks is None:
+                        chunks = await port.enter_async_context(
+                            open_source(self.device)
+                        )
+                    await self._read(chunks)
+                reason = "the connection was closed"
+            except SourceError as err:
+                reason = err.detail
+            except TimeoutError:
+                reason = f"no reading for {self._silent_after:.0f} seconds"
+            except Exception as err:
+                # Whatever it is, it must not end the data until the next restart.
+                _LOGGER.exception("Unexpected error while reading %s", self.device)
+                reason = repr(err)
+            chunks = None
+            self._lose(reason)
+            await self._pause()
+
+    async def _pause(self) -> None:
+        """Wait before the next attempt, longer each time, or until woken."""
+        self._wake.clear()
+        try:
+            async with asyncio.timeout(
+                max(SHORTEST_DELAY, self._delay * uniform(0.7, 1))
+            ):
+                await self._wake.wait()
+        except TimeoutError:
+            self._delay = min(LONGEST_DELAY, 2 * self._delay)
+        else:
+            # The file of a new port may take another moment to appear.
+            self._delay = SHORTEST_DELAY
+
+    async def _read(self, chunks: AsyncIterator[bytes]) -> None:
+        """Read until the link ends; TimeoutError if there is no reading for too long."""
+        self.counters["connects"] += 1
+        self._identified = self.config_entry.data[CONF_METER_ID] is None
+        decoder = Decoder()
+        async with asyncio.timeout(self._silent_after) as silence:
+            async for chunk in chunks:
+                self.counters["bytes"] += len(chunk)
+                if self._take(decoder.feed(chunk)):
+                    silence.reschedule(self.hass.loop.time() + self._silent_after)
+
+    def _take(self, outcomes: list[Outcome]) -> bool:
+        """Take what one chunk completed; say whether a reading of the meter was in it."""
+        taken = False
+        for outcome in outcomes:
+            self.recent.append(outcome)
+            match outcome.result:
+                case MeterReading() as reading:
+                    self.counters["frames"] += 1
+                    if not self._is_ours(reading):
+                        self.counters["other_meter"] += 1
+                    elif reading.values:
+                        self._merge(reading)
+                        taken = True
+                case error:
+                    self.counters[error.code] += 1
+                    _LOGGER.debug("%s: %s (%s)", self.device, error, error.code)
+        if taken:
+            if not self.last_update_success:
+                _LOGGER.info("The meter on %s is sending again", self.device)
+            self._delay = SHORTEST_DELAY
+            self.connected = True
+            self._learn_cadence()
+            self.async_set_updated_data(self.data)
+        return taken
+
+    def _is_ours(self, reading: MeterReading) -> bool:
+        """Say whether the meter of this entry sent a reading.
+
+        Short lists name no meter: they are believed on a connection on which the last
+        list that names one named ours.
+        """
+        own = self.config_entry.data[CONF_METER_ID]
+        names = {reading.meter.id, reading.meter.id_alt} - {None}
+        if own is not None and names:
+            self._identified = own in names
+        return self._identified
+
+    def _merge(self, reading: MeterReading) -> None:
+        """Put a reading over what was known before."""
+        now = self.hass.loop.time()
+        values: dict[str, float] = {
+            quantity: value
+            for quantity, value in reading.values.items()
+            if quantity not in reading.unmeasured and self._is_credible(quantity, value)
+        }
+        self._add_net_power(values, only_import=reading.list_kind == 1)
+        self._heard |= dict.fromkeys(values, now)
+        too_old = now - 2 * self._silent_after
+        self.data = {
+            quantity: value
+            for quantity, value in (self.data | values).items()
+            if quantity in LASTING or self._heard[quantity] > too_old
+        }
+        if unseen := values.keys() - self.quantities:
+            self.quantities |= unseen
+            entry = self.config_entry
+            self.hass.config_entries.async_update_entry(
+                entry, data={**entry.data, CONF_QUANTITIES: sorted(self.quantities)}
+            )
+
+    def _is_credible(self, quantity: Quantity, value: float) -> bool:
+        """Refuse a counter that went back: to zero always, else until it insists."""
+        if quantity not in COUNTERS or value >= self.data.get(quantity, 0):
+            self._lower.pop(quantity, None)
+            return True
+        self._lower[quantity] += 1
+        if value > 0 and self._lower[quantity] >= LOWER_TIMES:
+            return True
+        self.counters["refused"] += 1
+        return False
+
+    def _add_net_power(self, values: dict[str, float], *, only_import: bool) -> None:
+        """Add import minus export, as far as the two are known to belong together.
+
+        A meter that nets its phases has one of the two at 0. So a list with import only
+        says that there is no export while import is above 0; with import at 0, export
+        is what the last list said. Meters that net by phase send both in every list.
+        """
+        net = values.get(Quantity.ACTIVE_POWER_NET)
+        if net is None:
+            imported = values.get(Quantity.ACTIVE_POWER_IMPORT)
+            if imported is None:
+                return
+            exports = Quantity.ACTIVE_POWER_EXPORT in self.quantities
+            exported = values.get(Quantity.ACTIVE_POWER_EXPORT)
+            if exported is None and imported > 0:
+                exported = 0.0
+                if exports:
+                    values[Quantity.ACTIVE_POWER_EXPORT] = exported
+            elif exported is None and exports:
+                exported = self.data.get(Quantity.ACTIVE_POWER_EXPORT)
+            elif exported is None and not only_import:
+                exported = 0.0
+            if exported is None:
+                return
+            net = imported - exported
+        values[NET_POWER] = net
+
+    def _learn_cadence(self) -> None:
+        now = self.hass.loop.time()
+        if self._last_reading is not None:
+            interval = now - self._last_reading
+            if interval < TOGETHER:
+                return
+            self._intervals.append(interval)
+            if len(self._intervals) >= 3:
+                self.cadence = median(self._intervals)
+        self._last_reading = now
+
+    def _lose(self, reason: str) -> None:
+        """Forget all that may have changed since; say so once."""
+        if self.last_update_success:
+            self.counters["losses"] += 1
+            _LOGGER.info("The meter on %s is silent: %s", self.device, reason)
+        self.last_update_success = False
+        self.connected = False
+        self.cadence = self._last_reading = None
+        self._intervals.clear()
+        self.data = {
+            quantity: value
+            for quantity, value in self.data.items()
+            if quantity in COUNTERS
+        }
+        self.async_update_listeners()

@@ -1,0 +1,48 @@
+"""Which device does an entity belong to?"""
+
+from urllib.parse import urlsplit
+
+from homeassistant.helpers.device_registry import DeviceInfo
+from homeassistant.helpers.update_coordinator import CoordinatorEntity
+
+from .const import CONF_MANUFACTURER, CONF_METER_ID, CONF_METER_TYPE, DOMAIN
+from .coordinator import HanPortCoordinator
+from .protocol import Meter, model_name
+from .source import NETWORK_SCHEMES
+
+
+class HanPortEntity(CoordinatorEntity[HanPortCoordinator]):
+    """Something about the meter, named by a key."""
+
+    _attr_has_entity_name = True
+
+    def __init__(self, coordinator: HanPortCoordinator, key: str) -> None:
+        """Name the entity by the meter, or by the entry where a meter sends no id."""
+        super().__init__(coordinator)
+        entry = coordinator.config_entry
+        meter = Meter(
+            manufacturer=entry.data[CONF_MANUFACTURER],
+            type=entry.data[CONF_METER_TYPE],
+            id=entry.data[CONF_METER_ID],
+        )
+        identifier = meter.id or entry.entry_id
+        self._attr_unique_id = f"{identifier}_{key}"
+        self._attr_translation_key = key
+        self._attr_device_info = DeviceInfo(
+            identifiers={(DOMAIN, identifier)},
+            name=entry.title,
+            manufacturer=meter.manufacturer,
+            model=model_name(meter),
+            model_id=meter.type,
+            serial_number=meter.id,
+            configuration_url=_bridge_url(coordinator.device),
+        )
+
+
+def _bridge_url(device: str) -> str | None:
+    """Give the web page of a bridge, None for a port that is none."""
+    parts = urlsplit(device)
+    if parts.scheme not in NETWORK_SCHEMES or parts.hostname is None:
+        return None
+    host = parts.hostname
+    return f"http://[{host}]" if ":" in host else f"http://{host}"

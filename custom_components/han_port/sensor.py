@@ -1,0 +1,289 @@
+"""How does Home Assistant show each quantity? One table, one class."""
+
+from collections.abc import Iterator
+from typing import override
+
+from homeassistant.components.sensor import (
+    RestoreSensor,
+    SensorDeviceClass,
+    SensorEntityDescription,
+    SensorStateClass,
+)
+from homeassistant.const import (
+    DEGREE,
+    EntityCategory,
+    UnitOfApparentPower,
+    UnitOfElectricCurrent,
+    UnitOfElectricPotential,
+    UnitOfEnergy,
+    UnitOfFrequency,
+    UnitOfPower,
+    UnitOfReactiveEnergy,
+    UnitOfReactivePower,
+    UnitOfVolume,
+)
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .const import NET_POWER
+from .coordinator import COUNTERS, HanPortConfigEntry, HanPortCoordinator
+from .entity import HanPortEntity
+from .protocol import Quantity as Q
+
+PARALLEL_UPDATES = 0
+
+
+def _alike(
+    device_class: SensorDeviceClass | None,
+    unit: str | None,
+    precision: int,
+    *keys: str,
+    state_class: SensorStateClass | None = SensorStateClass.MEASUREMENT,
+    category: EntityCategory | None = None,
+    enabled: bool = True,
+) -> Iterator[SensorEntityDescription]:
+    """Describe quantities that differ in their name only."""
+    for key in keys:
+        yield SensorEntityDescription(
+            key=key,
+            device_class=device_class,
+            native_unit_of_measurement=unit,
+            suggested_display_precision=precision,
+            state_class=state_class,
+            entity_category=category,
+            entity_registry_enabled_default=enabled,
+        )
+
+
+# Energy is TOTAL: on TOTAL_INCREASING one false zero books the whole counter again.
+# What few people look at is there for those who enable it.
+SENSORS = {
+    description.key: description
+    for description in (
+        *_alike(
+            SensorDeviceClass.POWER,
+            UnitOfPower.WATT,
+            0,
+            NET_POWER,
+            Q.ACTIVE_POWER_IMPORT,
+            Q.ACTIVE_POWER_EXPORT,
+            Q.ACTIVE_POWER_IMPORT_L1,
+            Q.ACTIVE_POWER_IMPORT_L2,
+            Q.ACTIVE_POWER_IMPORT_L3,
+            Q.ACTIVE_POWER_EXPORT_L1,
+            Q.ACTIVE_POWER_EXPORT_L2,
+            Q.ACTIVE_POWER_EXPORT_L3,
+            Q.DEMAND_IMPORT,
+            Q.DEMAND_IMPORT_PEAK,
+        ),
+        *_alike(
+            SensorDeviceClass.POWER,
+            UnitOfPower.WATT,
+            0,
+            Q.ACTIVE_POWER_NET,
+            enabled=False,
+        ),
+        *_alike(
+            SensorDeviceClass.REACTIVE_POWER,
+            UnitOfReactivePower.VOLT_AMPERE_REACTIVE,
+            0,
+            Q.REACTIVE_POWER_IMPORT,
+            Q.REACTIVE_POWER_EXPORT,
+            Q.REACTIVE_POWER_Q1,
+            Q.REACTIVE_POWER_Q2,
+            Q.REACTIVE_POWER_Q3,
+            Q.REACTIVE_POWER_Q4,
+            Q.REACTIVE_POWER_IMPORT_L1,
+            Q.REACTIVE_POWER_IMPORT_L2,
+            Q.REACTIVE_POWER_IMPORT_L3,
+            Q.REACTIVE_POWER_EXPORT_L1,
+            Q.REACTIVE_POWER_EXPORT_L2,
+            Q.REACTIVE_POWER_EXPORT_L3,
+            enabled=False,
+        ),
+        *_alike(
+            SensorDeviceClass.APPARENT_POWER,
+            UnitOfApparentPower.VOLT_AMPERE,
+            0,
+            Q.APPARENT_POWER_IMPORT,
+            Q.APPARENT_POWER_EXPORT,
+            enabled=False,
+        ),
+        *_alike(
+            SensorDeviceClass.VOLTAGE,
+            UnitOfElectricPotential.VOLT,
+            1,
+            Q.VOLTAGE_L1,
+            Q.VOLTAGE_L2,
+            Q.VOLTAGE_L3,
+        ),
+        *_alike(
+            SensorDeviceClass.CURRENT,
+            UnitOfElectricCurrent.AMPERE,
+            2,
+            Q.CURRENT_L1,
+            Q.CURRENT_L2,
+            Q.CURRENT_L3,
+        ),
+        *_alike(
+            SensorDeviceClass.CURRENT,
+            UnitOfElectricCurrent.AMPERE,
+            2,
+            Q.CURRENT_N,
+            enabled=False,
+        ),
+        *_alike(
+            None,
+            DEGREE,
+            0,
+            Q.PHASE_ANGLE_L1,
+            Q.PHASE_ANGLE_L2,
+            Q.PHASE_ANGLE_L3,
+            enabled=False,
+        ),
+        *_alike(SensorDeviceClass.POWER_FACTOR, None, 2, Q.POWER_FACTOR),
+        *_alike(
+            SensorDeviceClass.POWER_FACTOR,
+            None,
+            2,
+            Q.POWER_FACTOR_L1,
+            Q.POWER_FACTOR_L2,
+            Q.POWER_FACTOR_L3,
+            enabled=False,
+        ),
+        *_alike(SensorDeviceClass.FREQUENCY, UnitOfFrequency.HERTZ, 2, Q.FREQUENCY),
+        *_alike(
+            SensorDeviceClass.ENERGY,
+            UnitOfEnergy.KILO_WATT_HOUR,
+            2,
+            Q.ENERGY_IMPORT,
+            Q.ENERGY_EXPORT,
+            Q.ENERGY_IMPORT_T1,
+            Q.ENERGY_IMPORT_T2,
+            Q.ENERGY_EXPORT_T1,
+            Q.ENERGY_EXPORT_T2,
+            state_class=SensorStateClass.TOTAL,
+        ),
+        *_alike(
+            SensorDeviceClass.ENERGY,
+            UnitOfEnergy.KILO_WATT_HOUR,
+            2,
+            Q.ENERGY_IMPORT_T3,
+            Q.ENERGY_IMPORT_T4,
+            Q.ENERGY_EXPORT_T3,
+            Q.ENERGY_EXPORT_T4,
+            Q.ENERGY_IMPORT_L1,
+            Q.ENERGY_IMPORT_L2,
+            Q.ENERGY_IMPORT_L3,
+            Q.ENERGY_EXPORT_L1,
+            Q.ENERGY_EXPORT_L2,
+            Q.ENERGY_EXPORT_L3,
+            state_class=SensorStateClass.TOTAL,
+            enabled=False,
+        ),
+        *_alike(
+            SensorDeviceClass.REACTIVE_ENERGY,
+            UnitOfReactiveEnergy.KILO_VOLT_AMPERE_REACTIVE_HOUR,
+            2,
+            Q.REACTIVE_ENERGY_IMPORT,
+            Q.REACTIVE_ENERGY_EXPORT,
+            Q.REACTIVE_ENERGY_IMPORT_T1,
+            Q.REACTIVE_ENERGY_IMPORT_T2,
+            Q.REACTIVE_ENERGY_IMPORT_T3,
+            Q.REACTIVE_ENERGY_IMPORT_T4,
+            Q.REACTIVE_ENERGY_EXPORT_T1,
+            Q.REACTIVE_ENERGY_EXPORT_T2,
+            Q.REACTIVE_ENERGY_EXPORT_T3,
+            Q.REACTIVE_ENERGY_EXPORT_T4,
+            Q.REACTIVE_ENERGY_Q1,
+            Q.REACTIVE_ENERGY_Q2,
+            Q.REACTIVE_ENERGY_Q3,
+            Q.REACTIVE_ENERGY_Q4,
+            state_class=SensorStateClass.TOTAL,
+            enabled=False,
+        ),
+        *_alike(None, None, 0, Q.TARIFF, state_class=None),
+        *_alike(
+            None,
+            None,
+            0,
+            Q.POWER_FAILURES,
+            Q.LONG_POWER_FAILURES,
+            Q.VOLTAGE_SAGS_L1,
+            Q.VOLTAGE_SAGS_L2,
+            Q.VOLTAGE_SAGS_L3,
+            Q.VOLTAGE_SWELLS_L1,
+            Q.VOLTAGE_SWELLS_L2,
+            Q.VOLTAGE_SWELLS_L3,
+            state_class=SensorStateClass.TOTAL,
+            category=EntityCategory.DIAGNOSTIC,
+            enabled=False,
+        ),
+        *_alike(
+            SensorDeviceClass.VOLUME,
+            UnitOfVolume.CUBIC_METERS,
+            2,
+            Q.VOLUME,
+            state_class=SensorStateClass.TOTAL,
+        ),
+        *_alike(
+            SensorDeviceClass.ENERGY,
+            UnitOfEnergy.GIGA_JOULE,
+            2,
+            Q.THERMAL_ENERGY,
+            state_class=SensorStateClass.TOTAL,
+        ),
+    )
+}
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,
+    entry: HanPortConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Add what the meter is known to send, and on the spot what it sends later."""
+    coordinator = entry.runtime_data
+    added: set[str] = set()
+
+    @callback
+    def add_new() -> None:
+        if new := coordinator.quantities & SENSORS.keys() - added:
+            added.update(new)
+            async_add_entities(HanPortSensor(coordinator, key) for key in new)
+
+    add_new()
+    entry.async_on_unload(coordinator.async_add_listener(add_new))
+
+
+class HanPortSensor(HanPortEntity, RestoreSensor):
+    """What the meter says of one quantity."""
+
+    def __init__(self, coordinator: HanPortCoordinator, key: str) -> None:
+        """Look the quantity up in the table."""
+        super().__init__(coordinator, key)
+        self.entity_description = SENSORS[key]
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Bring back a counter, as the meter may send the next in an hour only."""
+        await super().async_added_to_hass()
+        key = self.entity_description.key
+        if (
+            key in COUNTERS
+            and (last := await self.async_get_last_sensor_data()) is not None
+            and isinstance(last.native_value, int | float)
+        ):
+            self.coordinator.async_restore(key, last.native_value)
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Say whether the meter is heard, and has sent this since it was last lost."""
+        return super().available and self.native_value is not None
+
+    @property
+    @override
+    def native_value(self) -> float | None:
+        """Give what the meter said last."""
+        return self.coordinator.data.get(self.entity_description.key)
