@@ -1,7 +1,7 @@
 """Where do the bytes come from? One iterator of chunks over a serialx URL."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from enum import StrEnum
 import errno
@@ -121,7 +121,7 @@ async def open_source(device: str) -> AsyncIterator[AsyncIterator[bytes]]:
         await port.close()
 
 
-async def _chunks(device: str, port: serialx.AsyncSerial) -> AsyncIterator[bytes]:
+async def _chunks(device: str, port: serialx.AsyncSerial) -> AsyncGenerator[bytes]:
     try:
         while chunk := await port.read(CHUNK_SIZE):
             yield chunk
