@@ -20,6 +20,7 @@ VAR_HOUR: Final = 0x20
 AMPERE: Final = 0x21
 VOLT: Final = 0x23
 HERTZ: Final = 0x2C
+DEGREE: Final = 0x08
 NO_UNIT: Final = 0xFF
 
 _Q = Quantity
@@ -62,6 +63,9 @@ _ELECTRICITY: Final[dict[tuple[int, int, int], tuple[Quantity, int]]] = {
     (33, 7, 0): (_Q.POWER_FACTOR_L1, NO_UNIT),
     (53, 7, 0): (_Q.POWER_FACTOR_L2, NO_UNIT),
     (73, 7, 0): (_Q.POWER_FACTOR_L3, NO_UNIT),
+    (81, 7, 40): (_Q.PHASE_ANGLE_L1, DEGREE),
+    (81, 7, 51): (_Q.PHASE_ANGLE_L2, DEGREE),
+    (81, 7, 62): (_Q.PHASE_ANGLE_L3, DEGREE),
     (1, 8, 0): (_Q.ENERGY_IMPORT, WATT_HOUR),
     (1, 8, 1): (_Q.ENERGY_IMPORT_T1, WATT_HOUR),
     (1, 8, 2): (_Q.ENERGY_IMPORT_T2, WATT_HOUR),
