@@ -1,0 +1,204 @@
+"""How much energy went each way, hour by hour, by all that one meter has said?"""
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime, tzinfo
+from math import inf, isfinite
+from typing import NamedTuple
+
+from ..protocol.reading import MeterReading, Quantity
+from .hour import RunningHour
+from .peaks import PeakRules, Peaks
+from .register import MAX_WATTS, LiveCounter, Refusal, Settlement
+from .snapshot import SnapshotDater
+from .window import HOUR, Window, window_start
+
+
+class _Direction(NamedTuple):
+    """Where the power and the counter of one direction stand in a reading."""
+
+    power: Quantity
+    tariffs: tuple[Quantity, ...]
+
+
+# By the counter of the direction. Dutch and Belgian meters send one for each tariff only.
+_DIRECTIONS = {
+    Quantity.ENERGY_IMPORT: _Direction(
+        Quantity.ACTIVE_POWER_IMPORT,
+        (
+            Quantity.ENERGY_IMPORT_T1,
+            Quantity.ENERGY_IMPORT_T2,
+            Quantity.ENERGY_IMPORT_T3,
+            Quantity.ENERGY_IMPORT_T4,
+        ),
+    ),
+    Quantity.ENERGY_EXPORT: _Direction(
+        Quantity.ACTIVE_POWER_EXPORT,
+        (
+            Quantity.ENERGY_EXPORT_T1,
+            Quantity.ENERGY_EXPORT_T2,
+            Quantity.ENERGY_EXPORT_T3,
+            Quantity.ENERGY_EXPORT_T4,
+        ),
+    ),
+}
+
+
+class Account:
+    """The accounts of one meter: live counters, the running hour, the month's peaks.
+
+    `counters` has a live counter for energy import and one for energy export. `hour` and
+    `peaks` are of import, in windows as long as the rules say. `refused` counts the lists
+    and counters not believed, by reason. Time is passed in; nothing else is needed.
+    """
+
+    def __init__(self, zone: tzinfo, rules: PeakRules | None = None) -> None:
+        """Take the time zone of the installation and the rules of the grid company."""
+        rules = rules or PeakRules()
+        self.meter_id: str | None = None
+        self.peaks = Peaks(rules, zone)
+        self.refused = Counter[Refusal]()
+        self._zone = zone
+        self._when: datetime | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        """Know nothing of the meter. Peaks stay: they are the house's, not the meter's."""
+        self.counters = {name: LiveCounter(self._zone) for name in _DIRECTIONS}
+        self.hour = self._hour()
+        self._dater = SnapshotDater(self._zone)
+
+    def _hour(self) -> RunningHour:
+        counter = self.counters[Quantity.ENERGY_IMPORT]
+        return RunningHour(counter, self.peaks.rules.length, self._zone)
+
+    @property
+    def live(self) -> bool:
+        """Whether the meter sends its counters all the time, not once an hour."""
+        return self._dater.live
+
+    def advance(
+        self, when: datetime, reading: MeterReading
+    ) -> dict[Quantity, Settlement]:
+        """Take a reading received at `when` (aware).
+
+        Gives what was settled, by energy import and export: the counters of the full
+        hour if the reading holds them and they are believed. Meters that send counters
+        all the time settle with each, and are not mentioned unless there was a gap.
+        """
+        when = self._when = when.astimezone(UTC)
+        values = {
+            name: value
+            for name, value in reading.values.items()
+            if name not in reading.unmeasured and isfinite(value) and value >= 0
+        }
+        counters = {
+            name: counter
+            for name, (_, tariffs) in _DIRECTIONS.items()
+            if (counter := _total(values, name, tariffs)) is not None
+        }
+        powers = {
+            name: values[power]
+            for name, (power, _) in _DIRECTIONS.items()
+            if values.get(power, inf) <= MAX_WATTS
+        }
+        if reading.meter.id is not None and (counters or powers):
+            if self.meter_id not in (None, reading.meter.id):
+                self._begin()
+            self.meter_id = reading.meter.id
+
+        new_window = False
+        for name, watts in powers.items():
+            self.counters[name].advance(when, watts)
+            if name is Quantity.ENERGY_IMPORT:
+                new_window = self.hour.advance(when, watts)
+        settled = self._settle(when, reading, counters) if counters else {}
+        if powers:
+            self._dater.saw_power()
+        for live in self.counters.values():
+            live.publish()
+
+        self.peaks.advance(when)
+        if new_window or Quantity.ENERGY_IMPORT in settled:
+            for window in self.hour.closed():
+                self.peaks.record(window)
+        return {
+            name: each
+            for name, each in settled.items()
+            if each.gap is not None or not self.live
+        }
+
+    def _settle(
+        self, when: datetime, reading: MeterReading, counters: Mapping[Quantity, float]
+    ) -> dict[Quantity, Settlement]:
+        """Find the instant of the counters, and settle each that is plausible."""
+        settled: dict[Quantity, Settlement] = {}
+        instant = self._dater.date(when, reading, counters, self.counters)
+        if isinstance(instant, Refusal):
+            self.refused[instant] += 1
+            return settled
+        for name, counter in counters.items():
+            outcome = self.counters[name].settle(instant, counter)
+            if isinstance(outcome, Settlement):
+                settled[name] = outcome
+            else:
+                self.refused[outcome] += 1
+        return settled
+
+    def last_hour(self, name: Quantity) -> Window | None:
+        """Give the last full clock hour of energy import or export, None if not known.
+
+        It is an estimate for the seconds until the meter has sent its counters.
+        """
+        if self._when is None:
+            return None
+        end = window_start(self._when, HOUR, self._zone)
+        energy = self.counters[name].between(end - HOUR, end)
+        return None if energy is None else Window(end - HOUR, end, energy)
+
+    def start_over(self, name: Quantity) -> None:
+        """Believe the next counter of energy import or export, whatever it is.
+
+        For a person to decide, where `disputed` shows that a meter without an id was
+        replaced. The live counter begins anew, with that counter.
+        """
+        self.counters[name] = LiveCounter(self._zone)
+        if name is Quantity.ENERGY_IMPORT:
+            self.hour = self._hour()
+
+    def as_dict(self) -> dict[str, object]:
+        """Give all but the peaks that must be stored, as JSON has it.
+
+        It changes with every reading; the peaks, which are much larger, once a window.
+        """
+        return {
+            "meter_id": self.meter_id,
+            "counters": {
+                name.value: each.as_dict() for name, each in self.counters.items()
+            },
+            "hour": self.hour.as_dict(),
+            "lists": self._dater.as_dict(),
+        }
+
+    def restore(self, stored: object) -> None:
+        """Take up what was stored; each part that is damaged starts afresh."""
+        parts = stored if isinstance(stored, Mapping) else {}
+        meter_id, counters = parts.get("meter_id"), parts.get("counters")
+        self.meter_id = meter_id if isinstance(meter_id, str) else None
+        if not isinstance(counters, Mapping):
+            counters = {}
+        for name in _DIRECTIONS:
+            self.counters[name] = LiveCounter.restore(self._zone, counters.get(name))
+        self.hour = self._hour()
+        self.hour.restore(parts.get("hour"))
+        self._dater = SnapshotDater.restore(self._zone, parts.get("lists"))
+
+
+def _total(
+    values: Mapping[Quantity, float], name: Quantity, tariffs: tuple[Quantity, ...]
+) -> float | None:
+    """Give a counter, or what the counters of its tariffs add up to."""
+    if name in values:
+        return values[name]
+    parts = [values[tariff] for tariff in tariffs if tariff in values]
+    return round(sum(parts), 3) if len(parts) > 1 else None
