@@ -1,48 +1,85 @@
-"""How bytes become meter readings: scan, peel by the first byte, read the list."""
+"""How bytes become meter readings: scan, peel by the first byte, read the list.
 
-import contextlib
-import re
+A stream is scanned for anything that begins like a frame or a telegram. What proves to be
+none costs one byte: scanning goes on behind its first one, because a damaged frame
+may have swallowed the beginning of the next.
+"""
+
 from collections.abc import Callable
+import contextlib
+from enum import StrEnum
+import re
 from typing import Final
 
-from . import dlms, hdlc, lists
+from . import dlms, hdlc, lists, mbus, p1, security
 from .hdlc import HdlcFrame
+from .joiner import Joined, Joiner
+from .mbus import MbusFrame
+from .p1 import P1Telegram
 from .reading import ErrorCode, MeterReading, Outcome, ProtocolError
+from .security import BareApdu
 
-# A framing reads one frame at an index: the frame, or how many bytes it wants from
-# there on, or ProtocolError.
-_FRAMINGS: Final[dict[int, Callable[[bytearray, int], HdlcFrame | int]]] = {
+type _Found = HdlcFrame | MbusFrame | P1Telegram | BareApdu
+
+# A framing reads what begins at an index: it gives what it found, or how many bytes it
+# takes from there on to say more, or raises ProtocolError.
+_FRAMINGS: Final[dict[int, Callable[[bytearray, int], _Found | int]]] = {
     hdlc.FLAG: hdlc.parse,
+    mbus.BEGIN: mbus.parse,
+    security.GENERAL_GLO_CIPHERING: security.parse,
+    **dict.fromkeys(p1.STARTS, p1.parse),
 }
-_START: Final = re.compile(hdlc.START, re.DOTALL)
+_START: Final = re.compile(
+    b"|".join((hdlc.START, mbus.START, p1.START, security.START)), re.DOTALL
+)
 
-# Kinds of list one meter sends, with room for a second meter on the same line.
+# The kinds of list of one meter, with room for a second meter on the same line.
 _MOST_LAYOUTS: Final = 16
-
-_APDU_TAGS: Final = (b"\x0f",)
 
 _HEX: Final = re.compile(rb"[0-9A-Fa-f\s]+")
 
-
-def _from_hex(message: bytes) -> bytes:
-    """Give the bytes of hex text, anything else as it is."""
-    if _HEX.fullmatch(message):
-        with contextlib.suppress(ValueError):
-            return bytes.fromhex(message.decode("ascii"))
-    return message
+# Bare APDUs begin so: data-notification, ciphered, blocks, and any of them behind LLC.
+_APDU: Final = re.compile(rb"\x0f|\xdb\x08|\xe0|" + re.escape(dlms.LLC))
+# And bare lists, as some readers hand them on: with date-time, tagged or not, and none.
+_LIST: Final = re.compile(rb"(?:\x09?\x0c.{12})?[\x01\x02]", re.DOTALL)
 
 
-def _no_message(message: bytes) -> tuple[ErrorCode, str]:
-    """Say why nothing was found in a whole message."""
-    if message[:1] and message[0] in _FRAMINGS:
-        return ErrorCode.CRC, "it begins like a frame and is none"
-    return ErrorCode.UNSUPPORTED, "it holds no message of a meter"
+class Foreign(StrEnum):
+    """What is found on a line instead of a meter's messages."""
+
+    TELNET = "telnet"
+    PORT_IN_USE = "port_in_use"
+    DECODED = "decoded"
+    TEXT = "text"
+
+
+# Telnet negotiates with IAC and one of WILL, WON'T, DO, DON'T. ser2net refuses a second
+# reader and says what its own port failed with. A reader that decodes by itself writes
+# JSON.
+_FOREIGN: Final = (
+    (Foreign.TELNET, re.compile(rb"\xff[\xfb-\xfe]")),
+    (Foreign.PORT_IN_USE, re.compile(rb"Port already in use|Port's device failed")),
+    (Foreign.DECODED, re.compile(rb"\s*\{\s*\"")),
+    (Foreign.TEXT, re.compile(rb"[\t\r\n\x20-\x7e\x80-\xf4]{8,}")),
+)
+_SAYS: Final = {
+    Foreign.TELNET: "telnet negotiation: the bridge is not in raw mode",
+    Foreign.PORT_IN_USE: "the bridge says that its port is in use or failed",
+    Foreign.DECODED: "JSON: the reader sends decoded values",
+    Foreign.TEXT: "text of no meter",
+}
+
+
+def foreign(data: bytes) -> Foreign | None:
+    """Say what bytes without any message are instead; None if that cannot be told.
+
+    Takes what a connection began with.
+    """
+    return next((kind for kind, pattern in _FOREIGN if pattern.match(data)), None)
 
 
 class Decoder:
-    """Bytes in, outcomes out. It reads no clock, does no input or output, and raises
-    nothing whatever it is fed.
-    """
+    """Bytes in, outcomes out; nothing it is fed makes it raise."""
 
     def __init__(
         self,
@@ -53,126 +90,227 @@ class Decoder:
         """Take the keys of 16 bytes for meters that encipher."""
         self._encryption_key = encryption_key
         self._authentication_key = authentication_key
+        self._layouts: dict[tuple[int, str | None], lists.Layout | p1.Layout] = {}
         self._buffer = bytearray()
+        self._reset()
+
+    def _reset(self) -> None:
+        self._buffer.clear()
         # Stream offset of the first byte in the buffer.
         self._offset = 0
-        # With fewer bytes than this in the buffer nothing new can be found.
+        # With fewer bytes than this in the buffer nothing new can be found, unless one
+        # of these has come.
         self._wanted = 0
+        self._end_mark: bytes | None = None
         # Stream offset up to which failures belong to a frame reported as failed.
         self._blamed = 0
-        self._layouts: dict[int, lists.Layout] = {}
+        # HDLC segments and M-Bus frames, and the blocks inside them.
+        self._segments = Joiner()
+        self._parts = Joiner(orphan=ErrorCode.UNSUPPORTED)
+        self._blocks = Joiner()
 
     def feed(self, chunk: bytes) -> list[Outcome]:
         """Take the next bytes of the stream; give what they complete, in order."""
         self._buffer += chunk
-        if len(self._buffer) < self._wanted:
+        if len(self._buffer) < self._wanted and (
+            self._end_mark is None
+            or (self._end_mark not in chunk and chunk.isascii())
+        ):
             return []
         return self._scan(final=False)
 
     def flush(self) -> list[Outcome]:
         """End the stream: what is still incomplete is truncated."""
         outcomes = self._scan(final=True)
-        self._buffer.clear()
-        self._offset = self._wanted = self._blamed = 0
+        for joiner in (self._segments, self._parts, self._blocks):
+            outcomes += map(self._conclude, joiner.flush())
+        self._reset()
         return outcomes
 
     def decode(self, message: bytes) -> list[Outcome]:
         """Read one whole message that came by itself.
 
-        Takes frames, a frame without its flags, a bare APDU, and hex text of any of
-        these. Gives at least one outcome.
+        Takes frames and telegrams, a frame without its flags, a bare APDU or list, and
+        hex text of any of these. Gives at least one outcome.
         """
         message = _from_hex(bytes(message))
-        bare = None
-        if message[:1] in _APDU_TAGS or message[:3] == dlms.LLC:
-            bare = self._open(message)
-            if isinstance(bare, MeterReading):
-                return [Outcome(0, message, bare)]
-        outcomes = self._scan_alone(message)
-        if not outcomes and hdlc.lacks_flags(message):
-            flags = bytes((hdlc.FLAG,))
-            outcomes = self._scan_alone(flags + message + flags)
-        if not outcomes:
-            error = bare or ProtocolError(*_no_message(message))
-            outcomes = [Outcome(0, message, error)]
-        return outcomes
-
-    def _scan_alone(self, message: bytes) -> list[Outcome]:
-        """Find the frames of one message, leaving the stream as it is."""
-        scanner = Decoder(
+        alone = Decoder(
             encryption_key=self._encryption_key,
             authentication_key=self._authentication_key,
         )
-        scanner._layouts = self._layouts  # noqa: SLF001
-        return scanner.feed(message) + scanner.flush()
+        alone._layouts = self._layouts  # noqa: SLF001
+        bare = None
+        if _APDU.match(message):
+            bare = self._open(message)
+            if isinstance(bare, MeterReading):
+                return [Outcome(0, message, bare)]
+        outcomes = alone.feed(message) + alone.flush()
+        if not outcomes and hdlc.lacks_flags(message):
+            flags = bytes((hdlc.FLAG,))
+            outcomes = alone.feed(flags + message + flags) + alone.flush()
+        if not outcomes and _LIST.match(message):
+            head = b"\x0f\0\0\0\0" + (b"\0" if message[0] < dlms.OCTETS else b"")
+            bare = self._open(head + message)
+        if not outcomes:
+            outcomes = [Outcome(0, message, bare or _no_message(message))]
+        return outcomes
 
     def _scan(self, *, final: bool) -> list[Outcome]:
+        """Find all that the buffer holds and drop what is done with."""
         buffer = self._buffer
         outcomes: list[Outcome] = []
         at = 0
         self._wanted = 0
-        while (found := _START.search(buffer, at)) is not None:
-            start = found.start()
+        self._end_mark = None
+        while (match := _START.search(buffer, at)) is not None:
+            start = match.start()
             try:
-                frame = _FRAMINGS[buffer[start]](buffer, start)
+                found = _FRAMINGS[buffer[start]](buffer, start)
             except ProtocolError as error:
                 self._fail(outcomes, start, error)
                 at = start + 1
                 continue
-            if isinstance(frame, int):
-                if not final:
-                    self._wanted = frame
-                    at = start
-                    break
-                if len(buffer) - start > 1:
-                    self._fail(
-                        outcomes,
-                        start,
-                        ProtocolError(
-                            ErrorCode.TRUNCATED, "the frame is incomplete", length=frame
-                        ),
-                    )
+            if not isinstance(found, int):
+                self._deliver(outcomes, start, found)
+                # An HDLC flag that closes a frame may open the next.
+                at = found.end - isinstance(found, HdlcFrame)
+            elif final:
+                self._give_up(outcomes, start, found)
                 at = start + 1
-                continue
-            result = self._open(frame.payload)
-            outcomes.append(
-                Outcome(self._offset + start, bytes(buffer[start : frame.end]), result)
-            )
-            self._blamed = 0
-            # The closing flag may open the next frame.
-            at = frame.end - 1
+            else:
+                self._wanted = found
+                if found == p1.LONGEST:
+                    self._end_mark = p1.END
+                at = start
+                break
         else:
             at = len(buffer)
         del buffer[:at]
         self._offset += at
         return outcomes
 
-    def _fail(
-        self, outcomes: list[Outcome], start: int, error: ProtocolError
-    ) -> None:
+    def _deliver(self, outcomes: list[Outcome], start: int, found: _Found) -> None:
+        """Add what an intact frame or telegram says, or completes."""
+        self._blamed = 0
+        offset, frame = self._offset + start, bytes(self._buffer[start : found.end])
+        payload = found.payload
+        if isinstance(found, HdlcFrame):
+            joiner, final = self._segments, not found.segmented
+            # Only the first segment has the LLC header; the others come in turn.
+            part = 0 if payload.startswith(dlms.LLC) else joiner.expected or int(not final)
+        elif isinstance(found, MbusFrame):
+            joiner, part, final = self._parts, found.part, found.final
+        else:
+            outcomes.append(Outcome(offset, frame, self._open(payload)))
+            return
+        for joined in joiner.add(
+            part, payload, final=final, offset=offset, frame=frame
+        ):
+            self._unblock(outcomes, joined)
+
+    def _unblock(self, outcomes: list[Outcome], joined: Joined) -> None:
+        """Add what a message says; join it first if it is a block of one."""
+        if isinstance(joined.payload, bytes):
+            payload = joined.payload.removeprefix(dlms.LLC)
+            if payload[:1] == dlms.BLOCK:
+                try:
+                    block = dlms.parse_block(payload)
+                except ProtocolError as error:
+                    joined = joined._replace(payload=error)
+                else:
+                    blocks = self._blocks.add(
+                        block.number - 1,
+                        block.data,
+                        final=block.last,
+                        offset=joined.offset,
+                        frame=joined.frame,
+                    )
+                    outcomes += map(self._conclude, blocks)
+                    return
+        outcomes.append(self._conclude(joined))
+
+    def _conclude(self, joined: Joined) -> Outcome:
+        """Read a whole message, or say why it is none."""
+        payload = joined.payload
+        if isinstance(payload, bytes):
+            return Outcome(joined.offset, joined.frame, self._open(payload))
+        return Outcome(joined.offset, joined.frame, _as_value(payload))
+
+    def _fail(self, outcomes: list[Outcome], start: int, error: ProtocolError) -> None:
         """Report a failed start, unless it lies in a frame already reported."""
+        if self._buffer[start] == hdlc.FLAG:
+            # It may have been a part of what is pending, which nothing else would tell.
+            self._segments.fail()
         offset = self._offset + start
         if offset < self._blamed:
             return
         self._blamed = offset + error.claim
         frame = bytes(self._buffer[start : start + error.length])
-        outcomes.append(Outcome(offset, frame, error.with_traceback(None)))
+        outcomes.append(Outcome(offset, frame, _as_value(error)))
+
+    def _give_up(self, outcomes: list[Outcome], start: int, wanted: int) -> None:
+        """Report what the stream ended in, if that is more than a first byte."""
+        if len(self._buffer) - start > 1:
+            error = ProtocolError(
+                ErrorCode.TRUNCATED, "the message is incomplete", length=wanted
+            )
+            self._fail(outcomes, start, error)
 
     def _open(self, payload: bytes) -> MeterReading | ProtocolError:
         """Peel a payload by its first byte down to a reading."""
-        if payload[:3] == dlms.LLC:
-            payload = payload[3:]
         try:
-            return self._read(payload)
+            return self._read(payload.removeprefix(dlms.LLC))
         except ProtocolError as error:
-            return error.with_traceback(None)
+            return _as_value(error)
 
-    def _read(self, apdu: bytes) -> MeterReading:
-        key = len(apdu)
+    def _read(self, payload: bytes) -> MeterReading:
+        flag_id = None
+        keys = self._encryption_key, self._authentication_key
+        if payload[:1] == b"\xdb":
+            flag_id = _flag_id(payload[2:5])
+            payload = security.unseal(payload, *keys)
+        telegram = payload[:1] == b"/"
+        if telegram:
+            payload = security.unseal_telegram(payload, *keys)
+        key = len(payload), flag_id
         layout = self._layouts.get(key)
-        if layout is None or not layout.fits(apdu):
-            layout = lists.read(apdu, dlms.parse_notification(apdu), None)
+        if layout is None or not layout.fits(payload):
+            if telegram:
+                layout = p1.Layout(payload)
+            else:
+                notification = dlms.parse_notification(payload)
+                layout = lists.read(payload, notification, flag_id)
             if len(self._layouts) >= _MOST_LAYOUTS:
                 del self._layouts[next(iter(self._layouts))]
             self._layouts[key] = layout
-        return layout.read(apdu)
+        return layout.read(payload)
+
+
+def _flag_id(letters: bytes) -> str | None:
+    """Read the maker's letters of a system title."""
+    return letters.decode("ascii") if letters.isalpha() and letters.isupper() else None
+
+
+def _as_value(error: ProtocolError) -> ProtocolError:
+    """Let go of where an error was raised, which would keep the decoder alive."""
+    error.__context__ = None
+    return error.with_traceback(None)
+
+
+def _from_hex(message: bytes) -> bytes:
+    """Give the bytes of hex text, anything else as it is."""
+    if _HEX.fullmatch(message):
+        with contextlib.suppress(ValueError):
+            return bytes.fromhex(message.decode("ascii"))
+    return message
+
+
+def _no_message(message: bytes) -> ProtocolError:
+    """Say why nothing was found in a whole message."""
+    if message[:1] and message[0] in _FRAMINGS:
+        return ProtocolError(ErrorCode.CRC, "it begins like a message and is none")
+    if message[-1:] == bytes((hdlc.FLAG,)):
+        return ProtocolError(ErrorCode.TRUNCATED, "it ends like a frame and is none")
+    if (kind := foreign(message)) is not None:
+        return ProtocolError(ErrorCode.UNSUPPORTED, _SAYS[kind])
+    return ProtocolError(ErrorCode.UNSUPPORTED, "it holds no message of a meter")

@@ -15,6 +15,7 @@ from .reading import ErrorCode, ProtocolError
 
 LLC: Final = b"\xe6\xe7\x00"
 NOTIFICATION: Final = 0x0F
+BLOCK: Final = b"\xe0"
 
 ARRAY: Final = 0x01
 STRUCTURE: Final = 0x02
@@ -105,6 +106,28 @@ def length_at(data: bytes, at: int) -> tuple[int, int]:
     if end > len(data):
         raise _truncated()
     return int.from_bytes(data[at + 1 : end]), end
+
+
+class Block(NamedTuple):
+    """One block of a general block transfer: its number from 1, is it the last, data."""
+
+    number: int
+    last: bool
+    data: bytes
+
+
+def parse_block(apdu: bytes) -> Block:
+    """Read a general-block-transfer APDU (Green Book ed. 9, 9.4.6.13).
+
+    E0, block control with bit 7 for the last block, number, number acknowledged, length,
+    data. Raises ProtocolError as `parse_notification`.
+    """
+    size, at = length_at(apdu, 6)
+    if at + size > len(apdu):
+        raise _truncated()
+    if at + size < len(apdu):
+        raise _unsupported("bytes after the end of the block")
+    return Block(int.from_bytes(apdu[2:4]), apdu[1] >= 0x80, apdu[at:])
 
 
 def _skip_type(data: bytes, at: int, depth: int) -> int:

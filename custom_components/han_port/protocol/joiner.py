@@ -26,13 +26,19 @@ class Joined(NamedTuple):
 class Joiner:
     """Parts in, messages out."""
 
-    def __init__(self) -> None:
-        """Begin with nothing pending."""
+    def __init__(self, *, orphan: ErrorCode = ErrorCode.TRUNCATED) -> None:
+        """Begin with nothing pending; `orphan` is what a part without a first one is."""
+        self._orphan = orphan
         self._offset = 0
         self._frames: list[bytes] = []
         self._payloads: list[bytes] = []
         # The rest of a message whose loss is already known is not worth a word.
         self._skipping = False
+
+    @property
+    def expected(self) -> int:
+        """Number of the part that comes next, 0 for the first of a message."""
+        return len(self._frames)
 
     def add(
         self, part: int, payload: bytes, *, final: bool, offset: int, frame: bytes
@@ -56,7 +62,7 @@ class Joiner:
                 joined = self.flush()
                 self._skipping = True
         elif not self._skipping:
-            joined.append(Joined(offset, frame, _lost("the beginning")))
+            joined.append(Joined(offset, frame, _lost(self._orphan, "the beginning")))
             self._skipping = not final
         elif final:
             self._skipping = False
@@ -71,7 +77,7 @@ class Joiner:
         """Give up the pending message."""
         if not self._frames:
             return []
-        lost = Joined(self._offset, b"".join(self._frames), _lost("a later part"))
+        lost = Joined(self._offset, b"".join(self._frames), _lost(ErrorCode.TRUNCATED, "a later part"))
         self._clear()
         return [lost]
 
@@ -80,5 +86,5 @@ class Joiner:
         self._payloads.clear()
 
 
-def _lost(what: str) -> ProtocolError:
-    return ProtocolError(ErrorCode.TRUNCATED, f"{what} of the message is missing")
+def _lost(code: ErrorCode, what: str) -> ProtocolError:
+    return ProtocolError(code, f"{what} of the message is missing")

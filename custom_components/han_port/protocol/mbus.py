@@ -16,6 +16,8 @@ from .reading import ErrorCode, ProtocolError
 # "h" is 68; C is SND_UD, 53 or 73. At the end of the buffer the rest may yet come.
 START: Final = rb"h(?=\Z|.\Z|(?P<length>.)(?P=length)(?:\Z|h(?:\Z|[Ss])))"
 
+BEGIN: Final = 0x68
+
 _OVERHEAD: Final = 6
 _HEADER: Final = 9
 _STOP: Final = 0x16
