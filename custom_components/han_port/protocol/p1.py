@@ -249,7 +249,6 @@ _SPELLINGS: Final = {
     obis.VOLT: ("v",),
     obis.AMPERE: ("a",),
     obis.HERTZ: ("hz",),
-    obis.DEGREE: ("deg",),
     obis.NO_UNIT: ("",),
 }
 
@@ -370,13 +369,12 @@ class _Line(NamedTuple):
 
 
 class _Number(NamedTuple):
-    """Digits in the text that are raw * factor * 10**exponent of a quantity."""
+    """Digits in the text that are raw * 10**exponent of a quantity."""
 
     quantity: Q
     start: int
     end: int
     exponent: int
-    factor: int = 1
 
 
 def _lines(text: str) -> Iterator[_Line]:
@@ -445,7 +443,7 @@ def _register(line: _Line) -> _Number | None:
     prefix, name = "", number[3] or ""
     if (spelling := _UNIT.fullmatch(name)) is not None:
         prefix, name = spelling.groups()
-    if name.lower() not in _SPELLINGS[unit]:
+    if name.lower() not in _SPELLINGS.get(unit, ()):
         return None
     scaler = _PREFIXES[prefix] - len(number[2] or "")
     exponent = scaler - 3 if unit in (obis.WATT_HOUR, obis.VAR_HOUR) else scaler
@@ -479,12 +477,16 @@ class _Clock:
     ) -> None:
         """Take the places of year, month, day, hour, minute, second."""
         self.spans = spans
-        self._fields = _Fields(payload, spans)
+        self._fields = _Fields(payload, sorted(spans))
+        self._time_first = spans[-1] < spans[0]
         self._zone = zone
 
     def read(self, digits: bytes) -> datetime | None:
         """Give the time, None where it is none; empty slots send 632525252525W."""
-        year, *rest = self._fields.read(digits)
+        numbers = self._fields.read(digits)
+        if self._time_first:
+            numbers = numbers[3:] + numbers[:3]
+        year, *rest = numbers
         year += 2000 if year < 100 else 0
         try:
             return datetime(year, *rest, tzinfo=self._zone)
@@ -526,25 +528,18 @@ def _clock(payload: bytes, lines: dict[str, _Line], winter: int) -> _Clock | Non
     return None
 
 
-class _Submeter(NamedTuple):
-    """A submeter, where its value stands, and when it was read."""
-
-    meter: Meter
-    number: _Number
-    clock: _Clock
-
-
 def _submeter(
     payload: bytes, channel: int, lines: dict[str, _Line], winter: int
-) -> _Submeter | None:
+) -> MeterReading | None:
     """Read the lines of one channel, by the end of their code; None if it is empty."""
     line = next((lines[code] for code in _SUBMETER_VALUES if code in lines), None)
     if line is None or len(line.groups) < 2:
         return None
-    (time_start, time), *_, (_, unit), (start, value) = line.groups[:1] + line.groups
+    time, unit, value = (line.groups[place][1] for place in (0, -2, -1))
     number = _NUMBER.fullmatch(value)
-    clock = _time(payload, time_start, time, winter)
-    if number is None or clock is None:
+    clock = _time(payload, line.groups[0][0], time, winter)
+    read = clock.read(payload.translate(None, b".")) if clock else None
+    if number is None or read is None:
         return None
     content = {code: line.groups[0][1] for code, line in lines.items()}
     device = content.get("24.1.0", "")
@@ -555,28 +550,25 @@ def _submeter(
     if unit not in units:
         return None
     quantity, factor, scaler = units[unit]
-    return _Submeter(
+    decimals = number[2] or ""
+    raw = int(number[1] + decimals) * factor
+    return MeterReading(
         Meter(
             id=_identity(content.get("96.1.0") or content.get("96.1.1") or ""),
             kind=kind,
             channel=channel,
         ),
-        _Number(
-            quantity,
-            start,
-            start + number.end(2 if number[2] else 1),
-            scaler - len(number[2] or ""),
-            factor,
-        ),
-        clock,
+        MappingProxyType({quantity: obis.scale(raw, scaler - len(decimals))}),
+        meter_time=read,
     )
 
 
 class Layout:
     """Where in a telegram which value stands, and what the rest of it says.
 
-    The next telegram of the same meter differs in digits only, so its layout reads it
-    without parsing it again, after every other byte was found to be the same.
+    The next telegram of the same meter mostly differs in digits of values and clock
+    only, so its layout reads it without parsing it again, after every other byte was
+    found to be the same. Submeters send a new value a few times an hour at most.
     """
 
     def __init__(self, payload: bytes) -> None:
@@ -591,6 +583,7 @@ class Layout:
         lines: dict[str, _Line] = {}
         channels: dict[int, dict[str, _Line]] = {}
         numbers: dict[Q, _Number] = {}
+        unknown: list[tuple[int, int]] = []
         for line in _lines(text):
             medium, channel, code = re.split("[-:]", line.code, maxsplit=2)
             if medium == "0" and channel != "0":
@@ -599,6 +592,9 @@ class Layout:
                 numbers.setdefault(number.quantity, number)
             else:
                 lines.setdefault(line.code, line)
+                start, content = line.groups[-1]
+                if "*" in content and _NUMBER.fullmatch(content):
+                    unknown.append((start, start + content.index("*")))
         if not numbers.keys() & obis.UNITS.keys():
             raise ProtocolError(
                 ErrorCode.UNSUPPORTED, "the telegram holds no electricity value"
@@ -608,20 +604,17 @@ class Layout:
         message = lines.get("0-0:96.13.0")
         self._text = _plain(message.groups[0][1]) if message else None
         self._clock = _clock(payload, lines, winter)
-        found = (
+        submeters = (
             _submeter(payload, channel, found, winter)
             for channel, found in channels.items()
         )
-        self._submeters = [
-            (submeter, _Fields(payload, [submeter.number[1:3]]))
-            for submeter in found
-            if submeter is not None
-        ]
+        self._submeters = tuple(filter(None, submeters))
 
         self._quantities = tuple(numbers)
         exponents = [number.exponent for number in numbers.values()]
         self._divisors = [10 ** max(0, -exponent) for exponent in exponents]
         self._factors = [10 ** max(0, exponent) for exponent in exponents]
+        self._scaled = max(self._factors) > 1
         self._totals = [
             (total, [self._quantities.index(tariff) for tariff in tariffs])
             for total, all_tariffs in _TOTALS.items()
@@ -631,12 +624,10 @@ class Layout:
         ]
         self._power_factors = [name for name in _POWER_FACTORS if name in numbers]
 
-        spans = [number[1:3] for number in numbers.values()]
+        spans = [(number.start, number.end) for number in numbers.values()]
         self._fields = _Fields(payload, spans)
         mask = bytearray(b"\xff" * len(payload))
-        for submeter, _ in self._submeters:
-            spans += [submeter.number[1:3], *submeter.clock.spans]
-        for start, end in spans + (self._clock.spans if self._clock else []):
+        for start, end in spans + unknown + (self._clock.spans if self._clock else []):
             mask[start:end] = bytes(end - start)
         self._mask = int.from_bytes(mask)
         self._constant = int.from_bytes(payload) & self._mask
@@ -653,42 +644,20 @@ class Layout:
         """Give what a telegram that fits says."""
         digits = payload.translate(None, b".")
         raws = self._fields.read(digits)
-        values = dict(
-            zip(
-                self._quantities,
-                map(truediv, map(mul, raws, self._factors), self._divisors),
-                strict=True,
-            )
-        )
-        for total, tariffs in self._totals:
-            first = tariffs[0]
-            values[total] = (
-                sum(raws[place] for place in tariffs) * self._factors[first]
-            ) / self._divisors[first]
+        if self._scaled:
+            raws = list(map(mul, raws, self._factors))
+        numbers = map(truediv, raws, self._divisors)
+        values = dict(zip(self._quantities, numbers, strict=True))
+        for total, places in self._totals:
+            values[total] = sum(raws[n] for n in places) / self._divisors[places[0]]
         for name in self._power_factors:
             # E.ON Hungary sends 4.5.
             if values[name] > 1:
                 del values[name]
-        submeters = [
-            MeterReading(
-                submeter.meter,
-                MappingProxyType(
-                    {
-                        submeter.number.quantity: obis.scale(
-                            fields.read(digits)[0] * submeter.number.factor,
-                            submeter.number.exponent,
-                        )
-                    }
-                ),
-                meter_time=time,
-            )
-            for submeter, fields in self._submeters
-            if (time := submeter.clock.read(digits)) is not None
-        ]
         return MeterReading(
             self._meter,
             MappingProxyType(values),
             meter_time=self._clock.read(digits) if self._clock else None,
-            submeters=tuple(submeters),
+            submeters=self._submeters,
             text=self._text,
         )

@@ -157,7 +157,8 @@ def _decipher(
 ) -> tuple[bytes, bool | None]:
     """Give the plaintext, and whether its tag was found right; None if unknown."""
     if not sealed.control & _ENCRYPTED:
-        return sealed.ciphertext, None
+        # There is no key to prove.
+        return sealed.ciphertext, True
     if encryption_key is None:
         raise ProtocolError(
             ErrorCode.NO_KEY,
