@@ -77,7 +77,11 @@ class Joiner:
         """Give up the pending message."""
         if not self._frames:
             return []
-        lost = Joined(self._offset, b"".join(self._frames), _lost(ErrorCode.TRUNCATED, "a later part"))
+        lost = Joined(
+            self._offset,
+            b"".join(self._frames),
+            _lost(ErrorCode.TRUNCATED, "a later part"),
+        )
         self._clear()
         return [lost]
 

@@ -21,8 +21,9 @@ from typing import Final, NamedTuple
 
 from . import obis
 from .hdlc import intact as intact_x25
-from .reading import ErrorCode, Meter, MeterKind, MeterReading, ProtocolError
-from .reading import Quantity as Q
+from .reading import ErrorCode, Meter, MeterKind, MeterReading, ProtocolError, Quantity
+
+_Q = Quantity
 
 # The longest known, with texts and an event log, has two.
 LONGEST: Final = 8 * 1024
@@ -92,7 +93,8 @@ class P1Telegram(NamedTuple):
 # (L + L x^s + H) x^14s; x^14s divides nothing out and is dropped. Numbers of any length
 # are worked on as a whole, which is an order of magnitude faster than a table.
 _FOLDS: Final = [
-    (1 << 15 * s, 14 * s, (1 << 14 * s) - 1, s) for s in (1 << n for n in range(9, -1, -1))
+    (1 << 15 * s, 14 * s, (1 << 14 * s) - 1, s)
+    for s in (1 << n for n in range(9, -1, -1))
 ]
 
 
@@ -184,9 +186,7 @@ def _parse_parity(buffer: bytes | bytearray, start: int) -> P1Telegram | int:
     return telegram._replace(end=start + telegram.end)
 
 
-def _parse_sealed(
-    buffer: bytes | bytearray, start: int, at: int
-) -> P1Telegram | int:
+def _parse_sealed(buffer: bytes | bytearray, start: int, at: int) -> P1Telegram | int:
     """Read a telegram whose lines are enciphered, as in Poland (see `security`).
 
     A title of no bytes, a length of two bytes, so many bytes, then `!`. Its checksum
@@ -254,39 +254,39 @@ _SPELLINGS: Final = {
 
 # What only P1 sends: DSMR 5.0.2, table 6-3; e-MUCS P1 1.4, table 2.
 _FURTHER: Final = {
-    "1-0:1.4.0": (Q.DEMAND_IMPORT, obis.WATT),
-    "1-0:1.6.0": (Q.DEMAND_IMPORT_PEAK, obis.WATT),
-    "0-0:96.14.0": (Q.TARIFF, obis.NO_UNIT),
-    "0-0:96.7.21": (Q.POWER_FAILURES, obis.NO_UNIT),
-    "0-0:96.7.9": (Q.LONG_POWER_FAILURES, obis.NO_UNIT),
-    "1-0:32.32.0": (Q.VOLTAGE_SAGS_L1, obis.NO_UNIT),
-    "1-0:52.32.0": (Q.VOLTAGE_SAGS_L2, obis.NO_UNIT),
-    "1-0:72.32.0": (Q.VOLTAGE_SAGS_L3, obis.NO_UNIT),
-    "1-0:32.36.0": (Q.VOLTAGE_SWELLS_L1, obis.NO_UNIT),
-    "1-0:52.36.0": (Q.VOLTAGE_SWELLS_L2, obis.NO_UNIT),
-    "1-0:72.36.0": (Q.VOLTAGE_SWELLS_L3, obis.NO_UNIT),
+    "1-0:1.4.0": (_Q.DEMAND_IMPORT, obis.WATT),
+    "1-0:1.6.0": (_Q.DEMAND_IMPORT_PEAK, obis.WATT),
+    "0-0:96.14.0": (_Q.TARIFF, obis.NO_UNIT),
+    "0-0:96.7.21": (_Q.POWER_FAILURES, obis.NO_UNIT),
+    "0-0:96.7.9": (_Q.LONG_POWER_FAILURES, obis.NO_UNIT),
+    "1-0:32.32.0": (_Q.VOLTAGE_SAGS_L1, obis.NO_UNIT),
+    "1-0:52.32.0": (_Q.VOLTAGE_SAGS_L2, obis.NO_UNIT),
+    "1-0:72.32.0": (_Q.VOLTAGE_SAGS_L3, obis.NO_UNIT),
+    "1-0:32.36.0": (_Q.VOLTAGE_SWELLS_L1, obis.NO_UNIT),
+    "1-0:52.36.0": (_Q.VOLTAGE_SWELLS_L2, obis.NO_UNIT),
+    "1-0:72.36.0": (_Q.VOLTAGE_SWELLS_L3, obis.NO_UNIT),
 }
 
 # DSMR sends tariffs only; the meter's total is their sum.
 _TOTALS: Final = {
-    Q.ENERGY_IMPORT: (
-        Q.ENERGY_IMPORT_T1,
-        Q.ENERGY_IMPORT_T2,
-        Q.ENERGY_IMPORT_T3,
-        Q.ENERGY_IMPORT_T4,
+    _Q.ENERGY_IMPORT: (
+        _Q.ENERGY_IMPORT_T1,
+        _Q.ENERGY_IMPORT_T2,
+        _Q.ENERGY_IMPORT_T3,
+        _Q.ENERGY_IMPORT_T4,
     ),
-    Q.ENERGY_EXPORT: (
-        Q.ENERGY_EXPORT_T1,
-        Q.ENERGY_EXPORT_T2,
-        Q.ENERGY_EXPORT_T3,
-        Q.ENERGY_EXPORT_T4,
+    _Q.ENERGY_EXPORT: (
+        _Q.ENERGY_EXPORT_T1,
+        _Q.ENERGY_EXPORT_T2,
+        _Q.ENERGY_EXPORT_T3,
+        _Q.ENERGY_EXPORT_T4,
     ),
 }
 _POWER_FACTORS: Final = (
-    Q.POWER_FACTOR,
-    Q.POWER_FACTOR_L1,
-    Q.POWER_FACTOR_L2,
-    Q.POWER_FACTOR_L3,
+    _Q.POWER_FACTOR,
+    _Q.POWER_FACTOR_L1,
+    _Q.POWER_FACTOR_L2,
+    _Q.POWER_FACTOR_L3,
 )
 
 # Who the meter is. Poland writes the type into 96.1.1, so 96.1.0 goes first.
@@ -342,18 +342,18 @@ _KINDS: Final = {
 # Units of submeters: quantity, factor and power of ten to its own unit. Heat is counted
 # in GJ; a kWh is 0.0036 of it.
 _SUBMETER_UNITS: Final = {
-    "m3": (Q.VOLUME, 1, 0),
-    "l": (Q.VOLUME, 1, -3),
-    "GJ": (Q.THERMAL_ENERGY, 1, 0),
-    "MJ": (Q.THERMAL_ENERGY, 1, -3),
-    "MWh": (Q.THERMAL_ENERGY, 36, -1),
-    "kWh": (Q.THERMAL_ENERGY, 36, -4),
-    "Wh": (Q.THERMAL_ENERGY, 36, -7),
+    "m3": (_Q.VOLUME, 1, 0),
+    "l": (_Q.VOLUME, 1, -3),
+    "GJ": (_Q.THERMAL_ENERGY, 1, 0),
+    "MJ": (_Q.THERMAL_ENERGY, 1, -3),
+    "MWh": (_Q.THERMAL_ENERGY, 36, -1),
+    "kWh": (_Q.THERMAL_ENERGY, 36, -4),
+    "Wh": (_Q.THERMAL_ENERGY, 36, -7),
 }
 _ELECTRIC_UNITS: Final = {
-    "MWh": (Q.ENERGY_IMPORT, 1, 3),
-    "kWh": (Q.ENERGY_IMPORT, 1, 0),
-    "Wh": (Q.ENERGY_IMPORT, 1, -3),
+    "MWh": (_Q.ENERGY_IMPORT, 1, 3),
+    "kWh": (_Q.ENERGY_IMPORT, 1, 0),
+    "Wh": (_Q.ENERGY_IMPORT, 1, -3),
 }
 # The last value of a device (DSMR 5.0.2; the Belgian gas code; DSMR 2.2 and 3).
 _SUBMETER_VALUES: Final = ("24.2.1", "24.2.3", "24.3.0")
@@ -371,7 +371,7 @@ class _Line(NamedTuple):
 class _Number(NamedTuple):
     """Digits in the text that are raw * 10**exponent of a quantity."""
 
-    quantity: Q
+    quantity: Quantity
     start: int
     end: int
     exponent: int
@@ -428,7 +428,7 @@ def _meter(head: tuple[str, str], lines: dict[str, _Line]) -> Meter:
 
 def _register(line: _Line) -> _Number | None:
     """Read a line as a value of the electricity meter, None if it is none."""
-    quantity: Q | None
+    quantity: Quantity | None
     if (further := _FURTHER.get(line.code)) is not None:
         quantity, unit = further
     else:
@@ -457,7 +457,9 @@ class _Fields:
     def __init__(self, payload: bytes, spans: Iterable[tuple[int, int]]) -> None:
         form, at = "=", 0
         for start, end in spans:
-            first, last = (place - payload.count(b".", 0, place) for place in (start, end))
+            first, last = (
+                place - payload.count(b".", 0, place) for place in (start, end)
+            )
             form += f"{first - at}x{last - first}s"
             at = last
         self._unpack = struct.Struct(form).unpack_from
@@ -486,10 +488,10 @@ class _Clock:
         numbers = self._fields.read(digits)
         if self._time_first:
             numbers = numbers[3:] + numbers[:3]
-        year, *rest = numbers
+        year, month, day, hour, minute, second = numbers
         year += 2000 if year < 100 else 0
         try:
-            return datetime(year, *rest, tzinfo=self._zone)
+            return datetime(year, month, day, hour, minute, second, tzinfo=self._zone)
         except ValueError:
             return None
 
@@ -582,7 +584,7 @@ class Layout:
         winter = 2 if text[1:].startswith(_EASTERN) else 1
         lines: dict[str, _Line] = {}
         channels: dict[int, dict[str, _Line]] = {}
-        numbers: dict[Q, _Number] = {}
+        numbers: dict[Quantity, _Number] = {}
         unknown: list[tuple[int, int]] = []
         for line in _lines(text):
             medium, channel, code = re.split("[-:]", line.code, maxsplit=2)
@@ -645,8 +647,8 @@ class Layout:
         digits = payload.translate(None, b".")
         raws = self._fields.read(digits)
         if self._scaled:
-            raws = list(map(mul, raws, self._factors))
-        numbers = map(truediv, raws, self._divisors)
+            raws = list(map(mul, raws, self._factors, strict=True))
+        numbers = map(truediv, raws, self._divisors, strict=True)
         values = dict(zip(self._quantities, numbers, strict=True))
         for total, places in self._totals:
             values[total] = sum(raws[n] for n in places) / self._divisors[places[0]]

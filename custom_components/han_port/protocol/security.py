@@ -15,7 +15,7 @@ import re
 from typing import Final, NamedTuple
 
 from . import p1
-from .dlms import NOTIFICATION, length_at
+from .dlms import length_at
 from .reading import ErrorCode, ProtocolError
 
 GENERAL_GLO_CIPHERING: Final = 0xDB
