@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 else:
     # By file location, so that the integration around it, and with it Home Assistant,
     # is not imported.
-    _folder = Path(__file__).resolve().parents[1] / "custom_components/han_port/protocol"
+    _folder = (
+        Path(__file__).resolve().parents[1] / "custom_components/han_port/protocol"
+    )
     _spec = importlib.util.spec_from_file_location("protocol", _folder / "__init__.py")
     protocol = importlib.util.module_from_spec(_spec)
     sys.modules["protocol"] = protocol

@@ -1,15 +1,8 @@
 """Bytes of a meter's customer port to readings; knows nothing of Home Assistant."""
 
 from .decoder import Decoder
-from .lists import model_name
-from .reading import (
-    ErrorCode,
-    Meter,
-    MeterReading,
-    Outcome,
-    ProtocolError,
-    Quantity,
-)
+from .models import model_name
+from .reading import ErrorCode, Meter, MeterReading, Outcome, ProtocolError, Quantity
 
 __all__ = [
     "Decoder",

@@ -14,6 +14,7 @@ from typing import Final
 from . import dlms, hdlc, lists, mbus, p1, security
 from .hdlc import HdlcFrame
 from .joiner import Joined, Joiner
+from .layout import Layout
 from .mbus import MbusFrame
 from .p1 import P1Telegram
 from .reading import ErrorCode, MeterReading, Outcome, ProtocolError
@@ -90,7 +91,7 @@ class Decoder:
         """Take the keys of 16 bytes for meters that encipher."""
         self._encryption_key = encryption_key
         self._authentication_key = authentication_key
-        self._layouts: dict[tuple[int, str | None], lists.Layout | p1.Layout] = {}
+        self._layouts: dict[tuple[int, str | None], Layout | p1.Layout] = {}
         self._buffer = bytearray()
         self._reset()
 
@@ -113,8 +114,7 @@ class Decoder:
         """Take the next bytes of the stream; give what they complete, in order."""
         self._buffer += chunk
         if len(self._buffer) < self._wanted and (
-            self._end_mark is None
-            or (self._end_mark not in chunk and chunk.isascii())
+            self._end_mark is None or (self._end_mark not in chunk and chunk.isascii())
         ):
             return []
         return self._scan(final=False)
@@ -138,13 +138,17 @@ class Decoder:
             encryption_key=self._encryption_key,
             authentication_key=self._authentication_key,
         )
-        alone._layouts = self._layouts  # noqa: SLF001
+        alone._layouts = self._layouts
         bare = None
         if _APDU.match(message):
             bare = self._open(message)
             if isinstance(bare, MeterReading):
                 return [Outcome(0, message, bare)]
-        outcomes = alone.feed(message) + alone.flush()
+        outcomes = alone.feed(message)
+        if message[:1] in p1.STARTS:
+            # Some readers strip the line end, which says that a checksum is complete.
+            outcomes += alone.feed(b"\r\n")
+        outcomes += alone.flush()
         if not outcomes and hdlc.lacks_flags(message):
             flags = bytes((hdlc.FLAG,))
             outcomes = alone.feed(flags + message + flags) + alone.flush()
@@ -197,11 +201,14 @@ class Decoder:
         if isinstance(found, HdlcFrame):
             joiner, final = self._segments, not found.segmented
             # Only the first segment has the LLC header; the others come in turn.
-            part = 0 if payload.startswith(dlms.LLC) else joiner.expected or int(not final)
+            part = (
+                0 if payload.startswith(dlms.LLC) else joiner.expected or int(not final)
+            )
         elif isinstance(found, MbusFrame):
             joiner, part, final = self._parts, found.part, found.final
         else:
-            outcomes.append(Outcome(offset, frame, self._open(payload)))
+            result = self._open(payload, telegram_only=isinstance(found, BareApdu))
+            outcomes.append(Outcome(offset, frame, result))
             return
         for joined in joiner.add(
             part, payload, final=final, offset=offset, frame=frame
@@ -238,9 +245,11 @@ class Decoder:
 
     def _fail(self, outcomes: list[Outcome], start: int, error: ProtocolError) -> None:
         """Report a failed start, unless it lies in a frame already reported."""
+        # It may have been a part of what is pending, which nothing else would tell.
         if self._buffer[start] == hdlc.FLAG:
-            # It may have been a part of what is pending, which nothing else would tell.
             self._segments.fail()
+        elif self._buffer[start] == mbus.BEGIN:
+            self._parts.fail()
         offset = self._offset + start
         if offset < self._blamed:
             return
@@ -256,14 +265,16 @@ class Decoder:
             )
             self._fail(outcomes, start, error)
 
-    def _open(self, payload: bytes) -> MeterReading | ProtocolError:
+    def _open(
+        self, payload: bytes, *, telegram_only: bool = False
+    ) -> MeterReading | ProtocolError:
         """Peel a payload by its first byte down to a reading."""
         try:
-            return self._read(payload.removeprefix(dlms.LLC))
+            return self._read(payload.removeprefix(dlms.LLC), telegram_only)
         except ProtocolError as error:
             return _as_value(error)
 
-    def _read(self, payload: bytes) -> MeterReading:
+    def _read(self, payload: bytes, telegram_only: bool) -> MeterReading:
         flag_id = None
         keys = self._encryption_key, self._authentication_key
         if payload[:1] == b"\xdb":
@@ -272,6 +283,9 @@ class Decoder:
         telegram = payload[:1] == b"/"
         if telegram:
             payload = security.unseal_telegram(payload, *keys)
+        elif telegram_only:
+            # A part of a damaged frame: nothing but its checksum vouched for it.
+            raise ProtocolError(ErrorCode.CRC, "a ciphered message without its frame")
         key = len(payload), flag_id
         layout = self._layouts.get(key)
         if layout is None or not layout.fits(payload):

@@ -6,9 +6,9 @@ wire: every length, count and depth is checked, and what does not fit raises
 ProtocolError.
 """
 
-import struct
 from datetime import datetime, timedelta, timezone
 from functools import cache
+import struct
 from typing import Final, NamedTuple
 
 from .reading import ErrorCode, ProtocolError
@@ -244,7 +244,12 @@ def date_time(octets: bytes, *, offset: bool = True) -> datetime | None:
     usable = offset and -720 <= deviation <= 720
     try:
         return datetime(
-            year, month, day, hour, minute, second,
+            year,
+            month,
+            day,
+            hour,
+            minute,
+            second,
             tzinfo=_zone(deviation) if usable else None,
         )
     except ValueError:

@@ -9,9 +9,9 @@ HCS covers format to control, FCS format to the last byte before it. The closing
 may open the next frame. 7E and 7D inside a frame are ordinary bytes.
 """
 
-import re
 from binascii import crc_hqx
 from functools import lru_cache
+import re
 from typing import Final, NamedTuple
 
 from .reading import ErrorCode, ProtocolError
@@ -39,7 +39,7 @@ _ADDRESS: Final = b"(?:" + _MORE + b"?" + _LAST + b"|" + _MORE * 3 + _LAST + b")
 # others send UI: nothing is read from it.
 _HEADER: Final = re.compile(rb"[\xa0-\xaf]." + _ADDRESS * 2 + b".", re.DOTALL)
 _LONGEST_HEADER: Final = 1 + 2 + 4 + 4 + 1 + 2
-_SHORTEST_HEADER: Final = 1 + 2 + 1 + 1 + 1
+_LONGEST: Final = 1 + 0x7FF + 1
 
 
 class HdlcFrame(NamedTuple):
@@ -50,7 +50,7 @@ class HdlcFrame(NamedTuple):
     payload: bytes
 
 
-def intact(data: bytes) -> bool:
+def intact(data: bytes | bytearray) -> bool:
     """Say whether the last two bytes are the CRC-16/X-25 of those before."""
     return crc_hqx(data.translate(_MIRROR), 0xFFFF) == _RESIDUE
 
@@ -69,19 +69,33 @@ def lacks_flags(message: bytes) -> bool:
 
 
 def _bad_header(detail: str, claim: int) -> ProtocolError:
-    return ProtocolError(ErrorCode.CRC, detail, length=_SHORTEST_HEADER, claim=claim)
+    return ProtocolError(ErrorCode.CRC, detail, length=_LONGEST_HEADER, claim=claim)
 
 
 def parse(buffer: bytearray, start: int) -> HdlcFrame | int:
     """Read the frame whose opening flag is at `start`.
 
     Gives the frame, or how many bytes from `start` on it takes to say more. Raises
-    ProtocolError when no intact frame starts here; its `length` is the frame's own.
+    ProtocolError when no intact frame starts here; its `claim` is the frame's length.
+
+    An adapter that turns line feeds into carriage return and line feed (Oss-brikken
+    does, in any byte 0A) is undone where the checksums then prove it.
     """
-    available = len(buffer) - start
-    header = _HEADER.match(buffer, start + 1)
-    if available < 3 or (header is None and available < _LONGEST_HEADER):
+    if len(buffer) - start < _LONGEST_HEADER:
         return _LONGEST_HEADER
+    try:
+        return _parse(buffer, start)
+    except ProtocolError as error:
+        if buffer.find(b"\r\n", start, start + error.length) < 0:
+            raise
+        found = _parse_translated(buffer, start)
+        if found is None:
+            raise
+        return found
+
+
+def _parse(buffer: bytes | bytearray, start: int) -> HdlcFrame | int:
+    header = _HEADER.match(buffer, start + 1)
     length = ((buffer[start + 1] & 0x07) << 8 | buffer[start + 2]) + 2
     end = start + length
     if header is None:
@@ -92,8 +106,6 @@ def parse(buffer: bytearray, start: int) -> HdlcFrame | int:
         if header.end() != end - 3:
             raise _bad_header("HDLC length is shorter than the header", length)
         information = end - 3
-    elif len(buffer) < information:
-        return _LONGEST_HEADER
     elif not _intact_header(bytes(buffer[start + 1 : information])):
         raise _bad_header("HDLC header checksum is wrong", length)
     if len(buffer) < end:
@@ -107,3 +119,25 @@ def parse(buffer: bytearray, start: int) -> HdlcFrame | int:
     return HdlcFrame(
         end, bool(buffer[start + 1] & 0x08), bytes(buffer[information : end - 3])
     )
+
+
+def _parse_translated(buffer: bytearray, start: int) -> HdlcFrame | int | None:
+    """Read a frame in which every 0A was sent as 0D 0A; None if it is none."""
+    found: HdlcFrame | int = 0
+    raw = text = b""
+    # The header first: a false start must not cost a copy of the longest frame.
+    for size in (_LONGEST_HEADER, _LONGEST):
+        raw = bytes(buffer[start : start + 2 * size])
+        text = raw.replace(b"\r\n", b"\n")
+        if len(text) < _LONGEST_HEADER:
+            return 2 * _LONGEST_HEADER
+        try:
+            found = _parse(text, 0)
+        except ProtocolError:
+            return None
+    if isinstance(found, int):
+        return len(raw) + found - len(text)
+    added = text.count(b"\n", 0, found.end)
+    if raw.count(b"\r\n", 0, found.end + added) != added:
+        return None
+    return found._replace(end=start + found.end + added)

@@ -3,16 +3,10 @@
 A list is tagged (every value comes with its OBIS code), described (it begins with the
 codes of what follows) or positional (values only), and sends scaler and unit or leaves
 them out. What the meter sends is believed; the rows here say only what it leaves out.
-
-Reading a list gives a `Layout`: which bytes are which quantity. The next message of the
-same list differs in those bytes only, so its layout reads it without parsing it again,
-after every other byte was found to be the same.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from math import hypot
-import struct
-from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from . import obis
@@ -23,24 +17,15 @@ from .dlms import (
     OCTETS,
     STRUCTURE,
     TEXT,
-    WHOLE_NUMBERS,
     Branch,
     Leaf,
     Node,
     Notification,
-    date_time,
 )
-from .obis import (
-    AMPERE,
-    NO_UNIT,
-    VAR,
-    VAR_HOUR,
-    VOLT,
-    VOLT_AMPERE,
-    WATT,
-    WATT_HOUR,
-)
-from .reading import ErrorCode, Meter, MeterReading, ProtocolError, Quantity as Q
+from .layout import Family, Layout, ListRegister, Scalers
+from .reading import Meter, Quantity
+
+Q = Quantity
 
 _POWERS: Final = (
     Q.ACTIVE_POWER_IMPORT,
@@ -77,49 +62,10 @@ _QUADRANTS: Final = (
 )
 
 
-class Scalers(NamedTuple):
-    """Powers of ten for values sent without one; None: not known, leave them out."""
-
-    power: int | None = 0
-    energy: int | None = 0
-    current: int | None = None
-    voltage: int | None = None
-    factor: int | None = None
-
-
-# Which of them holds for which unit.
-_SCALER: Final = {
-    WATT: 0,
-    VAR: 0,
-    VOLT_AMPERE: 0,
-    WATT_HOUR: 1,
-    VAR_HOUR: 1,
-    AMPERE: 2,
-    VOLT: 3,
-    NO_UNIT: 4,
-}
-
-
-class Family(NamedTuple):
-    """What a maker's lists do not say themselves.
-
-    `adapt` works out the scalers from the raw values where they depend on how a meter
-    was configured. `kinds`: the lists come in the three kinds of the Norwegian port.
-    `clock_offset`: the deviation in the clock can be believed.
-    """
-
-    manufacturer: str | None = None
-    scalers: Scalers = Scalers()
-    adapt: Callable[[Meter, Mapping[Q, int], Scalers], Scalers] | None = None
-    kinds: bool = False
-    clock_offset: bool = True
-
-
 def _apparent_power(raw: Mapping[Q, int], current: int, voltage: int) -> float:
     """Give the sum of U times I in VA, which no power of the meter can exceed."""
     product = sum(
-        raw.get(u, 0) * raw.get(i, 0)
-        for u, i in zip(_VOLTAGES, _CURRENTS, strict=True)
+        raw.get(u, 0) * raw.get(i, 0) for u, i in zip(_VOLTAGES, _CURRENTS, strict=True)
     )
     return obis.scale(product, current + voltage)
 
@@ -197,7 +143,7 @@ def _landis_gyr(meter: Meter, raw: Mapping[Q, int], scalers: Scalers) -> Scalers
     return scalers._replace(current=current, voltage=voltage)
 
 
-# Aidon HAN Interface Description v1.1A, 2.3 and 3.2. Its clock says deviation 0 and
+# Scaler and unit are sent. Aidon HAN Interface Description v1.1A, 2.3 and 3.2. Its clock says deviation 0 and
 # runs on standard time all the same.
 _AIDON: Final = Family("Aidon", kinds=True, clock_offset=False)
 # The Landis+Gyr E350 of Norway follows Aidon's description.
@@ -217,10 +163,9 @@ _LANDIS_GYR: Final = Family(
     "Landis+Gyr", Scalers(current=-2, voltage=0, factor=-3), _landis_gyr
 )
 # The E570 behind transformers sends 64 bits throughout and whole amperes.
-_E570: Final = _LANDIS_GYR._replace(scalers=_LANDIS_GYR.scalers._replace(current=0))
+_E570: Final = _LANDIS_GYR._replace(scalers=Scalers(factor=-3))
 # Iskraemeco AM550 and IE.5 as captured in Slovenia, Croatia and Switzerland.
 _ISKRA: Final = Family("Iskraemeco", Scalers(current=-2, voltage=-1, factor=-3))
-# Nothing is known: currents, voltages and factors without a scaler are left out.
 _UNKNOWN: Final = Family()
 
 # List versions: AIDON_V0001, EMBRIQ_V1_1, KFM_001, Kamstrup_V0001.
@@ -351,143 +296,43 @@ _LETTERS: Final = {
 
 # Codes that say who the meter is; several makers have their own.
 _IDENTITY: Final = {
-    obis.parse(code): field
-    for field, codes in {
+    code: field
+    for field, texts in {
         "list_version": ("1-1:0.2.129", "1-0:0.2.129"),
         "id": ("0-0:96.1.0", "1-1:0.0.5", "1-1:0.0.1"),
         "id_2": ("0-0:96.1.1",),
         "type": ("0-0:96.1.7", "1-1:96.1.1"),
         "logical_device_name": ("0-0:42.0.0",),
     }.items()
-    for code in codes
+    for text in texts
+    if (code := obis.parse(text))
 }
+
 # Meter types that send 0 for what they do not measure, on grids without a neutral:
 # Kaifa's OBIS table (notes on values that are always 0); Landis+Gyr's letters ZFF stand
-# for three-phase three-wire.
-_UNMEASURED: Final = (
-    ("MA304H3E", frozenset({Q.VOLTAGE_L2})),
-    ("MA304T3", frozenset({Q.CURRENT_L2, Q.VOLTAGE_L2})),
-    ("ZFF", frozenset({Q.CURRENT_L2, Q.VOLTAGE_L2})),
-)
+# for three-phase three-wire. An E350 does not always send its type.
+_UNMEASURED: Final = {
+    "MA304H3E": frozenset({Q.VOLTAGE_L2}),
+    "MA304T3": frozenset({Q.CURRENT_L2, Q.VOLTAGE_L2}),
+    "ZFF": frozenset({Q.CURRENT_L2, Q.VOLTAGE_L2}),
+}
 
 
-class _Register(NamedTuple):
-    """A value of a list: its OBIS code or quantity, and scaler and unit where sent."""
+class _Contents(NamedTuple):
+    """What was found in a list: values, date-times, and who the meter says it is."""
 
-    name: bytes | Q
+    registers: list[ListRegister]
+    clocks: list[Leaf]
+    identity: dict[str, str]
+
+
+class _Entry(NamedTuple):
+    """One value of a list with its OBIS code, scaler and unit, as far as it has them."""
+
+    code: bytes | None
     leaf: Leaf
     scaler: int | None = None
     unit: int | None = None
-
-
-class Layout:
-    """Which bytes of an APDU are which quantity, and what the rest of it says."""
-
-    def __init__(
-        self,
-        apdu: bytes,
-        family: Family,
-        meter: Meter,
-        registers: Iterable[_Register],
-        clocks: list[Leaf],
-    ) -> None:
-        """Work out places, scalers and what must stay the same.
-
-        Raises ProtocolError UNSUPPORTED if no register names an electricity value.
-        """
-        # The invoke id may count; no other byte but values and times may differ.
-        mask = bytearray(b"\xff" * len(apdu))
-        mask[1:5] = bytes(4)
-        for clock in clocks:
-            mask[clock.start : clock.start + 12] = bytes(12)
-        fields: dict[Q, tuple[int, str, _Register]] = {}
-        for register in registers:
-            if (code := WHOLE_NUMBERS.get(register.leaf.tag)) is None:
-                continue
-            start = register.leaf.start
-            size = struct.calcsize(code)
-            mask[start : start + size] = bytes(size)
-            name = register.name
-            quantity = name if isinstance(name, Q) else obis.quantity(name)
-            if quantity is None or quantity in fields:
-                continue
-            unit = obis.UNITS[quantity]
-            if register.unit is None:
-                silent = _SCALER.get(unit)
-                if silent is None or family.scalers[silent] is None:
-                    continue
-            elif register.unit != unit:
-                continue
-            fields[quantity] = (start, code, register)
-        if not fields:
-            raise ProtocolError(
-                ErrorCode.UNSUPPORTED, "the list holds no electricity value"
-            )
-        self._mask = int.from_bytes(mask)
-        self._constant = int.from_bytes(apdu) & self._mask
-
-        self._quantities = tuple(sorted(fields, key=lambda name: fields[name][0]))
-        places, end = ">", 0
-        for start, code, _ in (fields[name] for name in self._quantities):
-            places += f"{start - end}x{code}"
-            end = start + struct.calcsize(code)
-        self._unpack = struct.Struct(places).unpack_from
-        self._sent = tuple(fields[name][2].scaler for name in self._quantities)
-        self._exponents: dict[Scalers, tuple[int, ...]] = {}
-
-        self._family = family
-        self._meter = meter
-        self._clocks = tuple(clock.start for clock in clocks)
-        self._kind = _kind(self._quantities) if family.kinds else None
-        type_ = meter.type or ("ZFF" if family is _EMBRIQ else "")
-        self._unmeasured = frozenset[Q]().union(
-            *(names for prefix, names in _UNMEASURED if type_.startswith(prefix))
-        ).intersection(fields)
-
-    def fits(self, apdu: bytes) -> bool:
-        """Say whether an APDU of the same length differs in values and times only."""
-        return int.from_bytes(apdu) & self._mask == self._constant
-
-    def read(self, apdu: bytes) -> MeterReading:
-        """Give what an APDU that fits says."""
-        family = self._family
-        raws = self._unpack(apdu)
-        scalers = family.scalers
-        if family.adapt is not None:
-            raw = dict(zip(self._quantities, raws, strict=True))
-            scalers = family.adapt(self._meter, raw, scalers)
-        exponents = self._exponents.get(scalers) or self._scale(scalers)
-        values = dict(zip(self._quantities, map(obis.scale, raws, exponents)))
-        time = other = None
-        for start in self._clocks:
-            sent = date_time(apdu[start : start + 12], offset=family.clock_offset)
-            if time is None:
-                time = sent
-            elif sent is not None and sent != time:
-                other = sent
-        unmeasured = self._unmeasured
-        if unmeasured and any(values[quantity] for quantity in unmeasured):
-            unmeasured = frozenset()
-        return MeterReading(
-            self._meter, MappingProxyType(values), self._kind, time, other, unmeasured
-        )
-
-    def _scale(self, scalers: Scalers) -> tuple[int, ...]:
-        """Give the power of ten of every quantity, the one it is sent with first."""
-        exponents = self._exponents[scalers] = tuple(
-            obis.exponent(
-                name, scalers[_SCALER[obis.UNITS[name]]] if sent is None else sent
-            )
-            for name, sent in zip(self._quantities, self._sent, strict=True)
-        )
-        return exponents
-
-
-def _kind(quantities: tuple[Q, ...]) -> int:
-    """Tell the kinds of the Norwegian port: power only, all values, with counters."""
-    if any(obis.UNITS[quantity] == WATT_HOUR for quantity in quantities):
-        return 3
-    return 2 if len(quantities) > 1 else 1
 
 
 def read(apdu: bytes, notification: Notification, flag_id: str | None) -> Layout:
@@ -496,53 +341,27 @@ def read(apdu: bytes, notification: Notification, flag_id: str | None) -> Layout
     `flag_id` are the maker's letters from the system title, if it was enciphered.
     Raises ProtocolError UNSUPPORTED if it holds no electricity value.
     """
-    body = notification.body
+    body, time = notification.body, notification.time
     items = body.items if isinstance(body, Branch) else ()
-    identity: dict[str, str | None] = {}
-    clocks: list[Leaf] = []
-    row = _row(apdu, notification, items)
-    if row is not None:
-        family = row.family
-        registers = []
-        for field, leaf in zip(row.fields, items, strict=False):
-            assert isinstance(leaf, Leaf)
-            if isinstance(field, Q):
-                registers.append(_Register(field, leaf))
-            elif field == "clock":
-                clocks.append(leaf)
-            elif field is not None:
-                identity[field] = _text(leaf)
+    if (row := _row(apdu, notification, items)) is not None:
+        family, contents = row.family, _positional(row, items)
+    elif (described := _described(items)) is not None:
+        contents = _tagged(described)
+        family = _described_family(contents)
     else:
-        described = _described(items)
-        registers, loose = described or _walk(items)
-        for register in registers:
-            if (field := _IDENTITY.get(register.name)) is not None:
-                identity.setdefault(field, _text(register.leaf))
-            elif _is_clock(register.leaf):
-                clocks.append(register.leaf)
-        registers = [r for r in registers if r.name not in _IDENTITY]
-        for leaf in loose:
-            if _is_clock(leaf):
-                clocks.append(leaf)
-            elif leaf.tag in (OCTETS, TEXT):
-                text = _text(leaf)
-                field = "list_version" if _by_list_version(text) else "id"
-                identity.setdefault(field, text)
-        version = identity.get("list_version")
-        if described:
-            family = _described_family(registers, identity)
-        elif (known := _by_list_version(version)) is not None:
-            family = known
-        elif body.tag != ARRAY:
-            family = _UNKNOWN
-        elif len(items) > 1 and version is None:
-            family = _AIDON
-        else:
-            family = _AIDON_OR_EMBRIQ
-    if notification.time is not None:
-        clocks.append(notification.time)
+        contents = _tagged(_walk(items))
+        family = _tagged_family(contents, body.tag)
+    registers, clocks, identity = contents
+    if time is not None:
+        clocks.append(time)
     meter = _meter(identity, family.manufacturer, flag_id)
-    return Layout(apdu, family, meter, registers, clocks)
+    # Of an E350 the type is missing now and then.
+    type_ = meter.type or ("ZFF" if family is _EMBRIQ else "")
+    unmeasured = next(
+        (names for prefix, names in _UNMEASURED.items() if type_.startswith(prefix)),
+        frozenset[Q](),
+    )
+    return Layout(apdu, family, meter, registers, clocks, unmeasured=unmeasured)
 
 
 def _row(
@@ -556,28 +375,140 @@ def _row(
     )
     first, time = _text(items[0]), notification.time
     if first == "KFM_001":
-        # A later version of the list may have more at its end.
-        one_phase = len(items) > 2 and (_text(items[2]) or "").startswith("MA1")
-        rows = (
-            row
-            for known, row in _KAIFA_ROWS.items()
-            if types == known
-            or (types.startswith(known) and (_KFM_1[-1] in row.fields[:9]) == one_phase)
-        )
-        return next(rows, None)
+        return _kaifa_row(types, items)
     # The short list of Kaifa is one number; its date-time has the tag others omit.
     if types == "u" and time is not None and apdu[time.start - 2] == OCTETS:
         return _KAIFA_LIST_1
     row = _POSITIONAL.get(types)
-    if row is not None and row.fields[0] == _ISK[0] and not (first or "").startswith("ISK"):
+    if row is not None and row.fields[0] == _ISK[0] and first[:3] != "ISK":
         return None
     return row
+
+
+def _kaifa_row(types: str, items: tuple[Node, ...]) -> Row | None:
+    """Find the row of a Kaifa list, which a later version may make longer."""
+    if types in _KAIFA_ROWS:
+        return _KAIFA_ROWS[types]
+    one_phase = len(items) > 2 and _text(items[2])[:3] == "MA1"
+    return next(
+        (
+            row
+            for known, row in _KAIFA_ROWS.items()
+            if types.startswith(known)
+            and (row.fields[: len(_KFM_1)] == _KFM_1) == one_phase
+        ),
+        None,
+    )
+
+
+def _positional(row: Row, items: tuple[Node, ...]) -> _Contents:
+    contents = _Contents([], [], {})
+    for field, leaf in zip(row.fields, items, strict=False):
+        if field is None or not isinstance(leaf, Leaf):
+            continue
+        if isinstance(field, Q):
+            contents.registers.append(ListRegister(field, leaf))
+        elif field == "clock":
+            contents.clocks.append(leaf)
+        else:
+            contents.identity[field] = _text(leaf)
+    return contents
+
+
+def _tagged(entries: list[_Entry]) -> _Contents:
+    contents = _Contents([], [], {})
+    for code, leaf, scaler, unit in entries:
+        if _is_clock(leaf):
+            contents.clocks.append(leaf)
+        elif code is None:
+            text = _text(leaf)
+            field = "id" if _by_list_version(text) is None else "list_version"
+            contents.identity.setdefault(field, text)
+        elif code in _IDENTITY:
+            contents.identity.setdefault(_IDENTITY[code], _text(leaf))
+        else:
+            register = ListRegister(obis.quantity(code), leaf, scaler, unit)
+            contents.registers.append(register)
+    return contents
+
+
+def _walk(items: tuple[Node, ...]) -> list[_Entry]:
+    """Take a tagged list apart.
+
+    Takes {code, value} and {code, value, {scaler, unit}} as structures of their own and
+    strung together alike. What has no code is left with none.
+    """
+    entries = []
+    at = 0
+    while at < len(items):
+        item = items[at]
+        at += 1
+        if isinstance(item, Branch):
+            group = item.items
+        elif _code(item) and at < len(items):
+            group = (item, items[at])
+            at += 1
+            if at < len(items) and _scaler_unit(items[at]):
+                group = (*group, items[at])
+                at += 1
+        else:
+            entries.append(_Entry(None, item))
+            continue
+        match group:
+            case (head, Leaf() as leaf, *rest) if code := _code(head):
+                scaler, unit = _scaler_unit(rest[0] if rest else None) or (None, None)
+                entries.append(_Entry(code, leaf, scaler, unit))
+    return entries
+
+
+def _described(items: tuple[Node, ...]) -> list[_Entry] | None:
+    """Take apart a list whose first item says what the items are, itself included.
+
+    The description is the push object list (Blue Book ed. 13, 4.4.8.2): class, code,
+    attribute, index. Attribute 2 is the value of a register. None for other lists.
+    """
+    match items:
+        case (Branch(0x01, objects), *values) if len(objects) == len(items):
+            entries = []
+            for entry, leaf in zip(objects[1:], values, strict=True):
+                match entry, leaf:
+                    case Branch(_, (_, head, Leaf(value=2), *_)), Leaf():
+                        entries.append(_Entry(_code(head) or b"", leaf))
+            return entries
+    return None
+
+
+def _described_family(contents: _Contents) -> Family:
+    """Tell the makers that send described lists apart."""
+    if contents.identity.get("logical_device_name", "").startswith("ISK"):
+        return _ISKRA
+    if any(register.leaf.tag == LONG64 for register in contents.registers):
+        return _E570
+    return _LANDIS_GYR
+
+
+def _tagged_family(contents: _Contents, tag: int) -> Family:
+    """Tell the makers of tagged lists by the version or, without one, the shape."""
+    version = contents.identity.get("list_version")
+    if version is not None:
+        return _by_list_version(version) or _AIDON_OR_EMBRIQ
+    if tag != ARRAY:
+        return _UNKNOWN
+    return _AIDON if len(contents.registers) > 1 else _AIDON_OR_EMBRIQ
+
+
+def _by_list_version(text: str) -> Family | None:
+    """Find the family by the letters its list versions begin with."""
+    return next(
+        (family for start, family in _LIST_VERSIONS.items() if text.startswith(start)),
+        None,
+    )
 
 
 def _code(node: Node) -> bytes | None:
     """Give the OBIS code in a node, None if it holds none."""
     match node:
-        case Leaf(tag=0x09, value=bytes(code)) if len(code) == 6:
+        case Leaf(0x09, value=bytes(code)) if len(code) == 6:
             return code
     return None
 
@@ -585,98 +516,20 @@ def _code(node: Node) -> bytes | None:
 def _scaler_unit(node: Node | None) -> tuple[int, int] | None:
     """Give scaler and unit of a structure of the two, None for anything else."""
     match node:
-        case Branch(
-            items=(Leaf(tag=0x0F, value=int(scaler)), Leaf(tag=0x16, value=int(unit)))
-        ):
+        case Branch(_, (Leaf(0x0F, _, int(scaler)), Leaf(0x16, _, int(unit)))):
             return scaler, unit
     return None
 
 
-def _walk(items: tuple[Node, ...]) -> tuple[list[_Register], list[Leaf]]:
-    """Split a tagged list into registers and values without a code.
-
-    Takes {code, value} and {code, value, {scaler, unit}} as structures of their own and
-    strung together alike.
-    """
-    registers: list[_Register] = []
-    loose: list[Leaf] = []
-    at = 0
-    while at < len(items):
-        item = items[at]
-        at += 1
-        group: tuple[Node, ...]
-        if isinstance(item, Branch):
-            group = item.items
-        elif _code(item) and at < len(items):
-            group = items[at - 1 : at + 2]
-            at += 1
-            if _scaler_unit(group[-1]):
-                at += 1
-            else:
-                group = group[:2]
-        else:
-            loose.append(item)
-            continue
-        match group:
-            case (head, Leaf() as leaf, *rest) if (code := _code(head)):
-                scaler, unit = _scaler_unit(rest[0] if rest else None) or (None, None)
-                registers.append(_Register(code, leaf, scaler, unit))
-    return registers, loose
-
-
-def _described(
-    items: tuple[Node, ...],
-) -> tuple[list[_Register], list[Leaf]] | None:
-    """Read a list whose first item says what the items are, itself included.
-
-    The description is the push object list (Blue Book ed. 13, 4.4.8.2): class, code,
-    attribute, index. Attribute 2 is the value of a register. None for other lists.
-    """
-    match items:
-        case (Branch(tag=0x01, items=objects), *values) if len(objects) == len(items):
-            registers = []
-            for entry, leaf in zip(objects[1:], values, strict=True):
-                match entry:
-                    case Branch(items=(_, head, Leaf(value=2), *_)) if (
-                        code := _code(head)
-                    ) and isinstance(leaf, Leaf):
-                        registers.append(_Register(code, leaf))
-            return registers, []
-    return None
-
-
-def _described_family(
-    registers: list[_Register], identity: Mapping[str, str | None]
-) -> Family:
-    """Tell the makers that send described lists apart."""
-    if (identity.get("logical_device_name") or "").startswith("ISK"):
-        return _ISKRA
-    if any(leaf.tag == LONG64 for _, leaf, *_ in registers):
-        return _E570
-    return _LANDIS_GYR
-
-
-def _by_list_version(text: str | None) -> Family | None:
-    """Find the family by the letters its list versions begin with."""
-    return next(
-        (
-            family
-            for letters, family in _LIST_VERSIONS.items()
-            if text and text.startswith(letters)
-        ),
-        None,
-    )
-
-
-def _text(node: Node) -> str | None:
+def _text(node: Node) -> str:
     """Give what a leaf says about identity as text, without the padding."""
     match node:
         case Leaf(value=bytes(value)):
             text = value.decode("latin-1").strip("\0 ")
-            return (text if text.isprintable() else value.hex()) or None
+            return text if text.isprintable() else value.hex()
         case Leaf(value=int(value)):
             return str(value)
-    return None
+    return ""
 
 
 def _is_clock(node: Node) -> bool:
@@ -688,62 +541,19 @@ def _is_clock(node: Node) -> bool:
 
 
 def _meter(
-    identity: dict[str, str | None], manufacturer: str | None, flag_id: str | None
+    identity: Mapping[str, str], manufacturer: str | None, flag_id: str | None
 ) -> Meter:
     """Choose what identifies the meter among what the list says."""
-    device = identity.get("logical_device_name")
-    ids = [
-        text
-        for key in ("id", "id_2", "logical_device_name", "id_alt")
-        if (text := identity.get(key))
-    ]
-    if device is not None:
-        flag_id = device[:3]
+    keys = ("id", "id_2", "logical_device_name", "id_alt")
+    ids = [text for key in keys if (text := identity.get(key))]
+    device = identity.get("logical_device_name") or None
+    letters = device[:3] if device else flag_id
     return Meter(
-        manufacturer=manufacturer or _FLAG_IDS.get(flag_id or ""),
-        type=identity.get("type"),
+        manufacturer=manufacturer or _FLAG_IDS.get(letters or ""),
+        type=identity.get("type") or None,
         id=ids[0] if ids else None,
         id_alt=next((text for text in ids if text != ids[0]), None),
-        list_version=identity.get("list_version"),
+        list_version=identity.get("list_version") or None,
         logical_device_name=device,
-        flag_id=flag_id if flag_id in _FLAG_IDS else None,
-    )
-
-
-# Aidon HAN Interface Description v1.1A, 4.1; Kaifa HAN OBIS codes; Kamstrup HAN-NVE
-# interface description rev 3.1, 2.2. The longest prefix counts.
-_MODELS: Final = {
-    "Aidon": {
-        "6515": "6515 (one-phase)",
-        "6525": "6525 (three-phase, three-wire)",
-        "6534": "6534 (three-phase, four-wire)",
-        "6540": "6540 (three-phase, three-wire, current transformers)",
-        "6550": "6550 (three-phase, four-wire, current transformers)",
-    },
-    "Kaifa": {
-        "MA105": "MA105 (one-phase)",
-        "MA304H3": "MA304H3 (three-phase, three-wire)",
-        "MA304H4": "MA304H4 (three-phase, four-wire)",
-        "MA304T3": "MA304T3 (three-phase, three-wire, current transformers)",
-        "MA304T4": "MA304T4 (three-phase, four-wire, current transformers)",
-    },
-    "Kamstrup": {
-        "6861": "Omnipower one-phase",
-        "684112": "Omnipower three-phase, three-wire",
-        "684113": "Omnipower three-phase",
-        "685112": "Omnipower three-phase, three-wire, current transformers",
-        "685113": "Omnipower three-phase, current transformers",
-    },
-    "Landis+Gyr": {"ZFF": "E350 (three-phase, three-wire)", "ZMF": "E350"},
-}
-
-
-def model_name(meter: Meter) -> str | None:
-    """Name the model by the type number it sends; the number itself if not known."""
-    if meter.type is None:
-        return None
-    names = _MODELS.get(meter.manufacturer or "", {})
-    return next(
-        (name for prefix, name in names.items() if meter.type.startswith(prefix)),
-        meter.type,
+        flag_id=letters if letters in _FLAG_IDS else None,
     )

@@ -5,8 +5,8 @@ clause 7; IEC 62056-61). F is 255 for the value now; 0 to 99 would be a past bil
 period, which is not what the meter measures now and is never taken for it.
 """
 
-import re
 from collections.abc import Iterable
+import re
 from typing import Final
 
 from .reading import Quantity, Register

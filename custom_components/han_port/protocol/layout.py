@@ -1,0 +1,191 @@
+"""Which bytes of an APDU are which quantity.
+
+Reading a list gives a layout. The next message of the same list differs in values and
+times only, so its layout reads it without parsing it again, after every other byte was
+found to be the same.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+import struct
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from . import obis
+from .dlms import WHOLE_NUMBERS, Leaf, date_time
+from .obis import AMPERE, NO_UNIT, VAR, VAR_HOUR, VOLT, VOLT_AMPERE, WATT, WATT_HOUR
+from .reading import ErrorCode, Meter, MeterReading, ProtocolError, Quantity
+
+
+class Scalers(NamedTuple):
+    """Powers of ten of values that come without a scaler."""
+
+    power: int = 0
+    energy: int = 0
+    current: int = 0
+    voltage: int = 0
+    factor: int = 0
+
+
+# Which of them holds for a unit.
+_SCALER: Final = {
+    WATT: 0,
+    VAR: 0,
+    VOLT_AMPERE: 0,
+    WATT_HOUR: 1,
+    VAR_HOUR: 1,
+    AMPERE: 2,
+    VOLT: 3,
+    NO_UNIT: 4,
+}
+
+
+class Family(NamedTuple):
+    """What a maker's lists do not say themselves.
+
+    `scalers` is None where only powers and energies are sure to be in W and Wh, and
+    all else needs a scaler. `adapt` works scalers out from the raw values where they
+    depend on how a meter was configured. `kinds`: the lists come in the three kinds of
+    the Norwegian port. `clock_offset`: the deviation in the clock can be believed.
+    """
+
+    manufacturer: str | None = None
+    scalers: Scalers | None = None
+    adapt: Callable[[Meter, Mapping[Quantity, int], Scalers], Scalers] | None = None
+    kinds: bool = False
+    clock_offset: bool = True
+
+
+class ListRegister(NamedTuple):
+    """A value of a list: its quantity, where it stands, scaler and unit where sent.
+
+    The quantity is None for a code that is not one of ours.
+    """
+
+    quantity: Quantity | None
+    leaf: Leaf
+    scaler: int | None = None
+    unit: int | None = None
+
+
+class _Field(NamedTuple):
+    quantity: Quantity
+    start: int
+    format: str
+    scaler: int | None
+
+
+class Layout:
+    """Places and scalers of the values of one list of one meter."""
+
+    def __init__(
+        self,
+        apdu: bytes,
+        family: Family,
+        meter: Meter,
+        registers: Iterable[ListRegister],
+        clocks: Iterable[Leaf],
+        *,
+        unmeasured: frozenset[Quantity] = frozenset(),
+    ) -> None:
+        """Take an APDU and what was found in it.
+
+        `unmeasured` are quantities that the meter sends as 0 if it does not measure
+        them. The first of the clocks is the meter's, the first of the registers of a
+        quantity counts. Raises ProtocolError UNSUPPORTED if none is of electricity.
+        """
+        clocks = list(clocks)
+        # The invoke id may count.
+        mask = bytearray(b"\xff" * len(apdu))
+        mask[1:5] = bytes(4)
+        for clock in clocks:
+            mask[clock.start : clock.start + 12] = bytes(12)
+        found: dict[Quantity, _Field] = {}
+        for quantity, leaf, scaler, unit in registers:
+            if (format_ := WHOLE_NUMBERS.get(leaf.tag)) is None:
+                continue
+            size = struct.calcsize(format_)
+            mask[leaf.start : leaf.start + size] = bytes(size)
+            if quantity is not None and _is_sure(family, quantity, unit):
+                field = _Field(quantity, leaf.start, format_, scaler)
+                found.setdefault(quantity, field)
+        if not found:
+            raise ProtocolError(
+                ErrorCode.UNSUPPORTED, "the list holds no electricity value"
+            )
+        self._mask = int.from_bytes(mask)
+        self._constant = int.from_bytes(apdu) & self._mask
+
+        fields = sorted(found.values(), key=lambda field: field.start)
+        places, end = ">", 0
+        for field in fields:
+            places += f"{field.start - end}x{field.format}"
+            end = field.start + struct.calcsize(field.format)
+        self._unpack = struct.Struct(places).unpack_from
+        self._quantities = tuple(field.quantity for field in fields)
+        self._sent = tuple(field.scaler for field in fields)
+        self._exponents: dict[Scalers, tuple[int, ...]] = {}
+
+        self._meter = meter
+        self._adapt = family.adapt
+        self._scalers = family.scalers or Scalers()
+        self._kind = _kind(self._quantities) if family.kinds else None
+        self._clocks = tuple(clock.start for clock in clocks)
+        self._clock_offset = family.clock_offset
+        self._unmeasured = unmeasured.intersection(found)
+
+    def fits(self, apdu: bytes) -> bool:
+        """Say whether an APDU of the same length differs in values and times only."""
+        return int.from_bytes(apdu) & self._mask == self._constant
+
+    def read(self, apdu: bytes) -> MeterReading:
+        """Give what an APDU that fits says."""
+        quantities, raws = self._quantities, self._unpack(apdu)
+        scalers = self._scalers
+        if self._adapt is not None:
+            raw = dict(zip(quantities, raws, strict=True))
+            scalers = self._adapt(self._meter, raw, scalers)
+        exponents = self._exponents.get(scalers) or self._scale(scalers)
+        scaled = map(obis.scale, raws, exponents, strict=True)
+        values = dict(zip(quantities, scaled, strict=True))
+        time = other = None
+        for start in self._clocks:
+            sent = date_time(apdu[start : start + 12], offset=self._clock_offset)
+            if time is None:
+                time = sent
+            elif sent is not None and sent != time:
+                other = sent
+        unmeasured = self._unmeasured
+        if unmeasured and any(values[quantity] for quantity in unmeasured):
+            unmeasured = frozenset()
+        return MeterReading(
+            self._meter, MappingProxyType(values), self._kind, time, other, unmeasured
+        )
+
+    def _scale(self, scalers: Scalers) -> tuple[int, ...]:
+        """Give the power of ten of every quantity; what the meter sends is believed."""
+        exponents = self._exponents[scalers] = tuple(
+            obis.exponent(
+                quantity,
+                scalers[_SCALER[obis.UNITS[quantity]]] if sent is None else sent,
+            )
+            for quantity, sent in zip(self._quantities, self._sent, strict=True)
+        )
+        return exponents
+
+
+def _is_sure(family: Family, quantity: Quantity, unit: int | None) -> bool:
+    """Say whether it is known on which scale a value is."""
+    own = obis.UNITS[quantity]
+    if unit is not None:
+        return unit == own
+    if family.scalers is None:
+        return own in (WATT, VAR, WATT_HOUR, VAR_HOUR)
+    return own in _SCALER
+
+
+def _kind(quantities: Iterable[Quantity]) -> int:
+    """Tell the kinds of the Norwegian port: power only, all values, with counters."""
+    units = [obis.UNITS[quantity] for quantity in quantities]
+    if WATT_HOUR in units:
+        return 3
+    return 2 if len(units) > 1 else 1
