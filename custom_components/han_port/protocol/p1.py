@@ -51,7 +51,7 @@ def _start(table: bytes) -> bytes:
     letter = any_of(_LETTERS)
     return (
         slash + b"(?=" + letter + b"{3}" + any_of(_PRINTABLE) + b"{0,60}+"
-        rb"(?:" + cr + b"?" + lf + b"|" + cr + rb"?\Z)"
+        rb"(?:" + cr + b"{0,2}" + lf + b"|" + cr + rb"{0,2}\Z)"
         rb"|" + letter + rb"{0,2}\Z)"
     )
 
@@ -60,15 +60,17 @@ def _start(table: bytes) -> bytes:
 START: Final = _start(bytes(range(256))) + b"|" + _start(_PARITY)
 STARTS: Final = _SLASH + _SLASH.translate(_PARITY)
 
-_HEAD: Final = re.compile(rb"/([A-Za-z]{3})([ \"-.0-~]{0,60}+)\r?\n")
-_BLANK: Final = re.compile(rb"(?:\r?\n)*")
+_HEAD: Final = re.compile(rb"/([A-Za-z]{3})([ \"-.0-~]{0,60}+)\r{0,2}\n")
+_LONGEST_HEAD: Final = 4 + 60 + 3
+_BLANK: Final = re.compile(rb"(?:\r{0,2}\n)*")
 _CHECKSUM: Final = re.compile(rb"([0-9A-Fa-f]{4})|([0-9A-Fa-f]{0,3})(?=[\r\n])")
 _LINE_END: Final = re.compile(rb"\r*\n")
 _NO_ASCII: Final = re.compile(rb"[\x80-\xff]")
 
 # Without a checksum every line must have the form of a line.
 _FORM: Final = re.compile(
-    rb"(?:\r?\n)*+(?:(?:\d+-\d+:\d+\.\d+\.\d+(?:\*\d+)?)?(?:\([^()\r\n]*\))+\r?\n)++"
+    rb"(?:\r{0,2}\n)*+"
+    rb"(?:(?:\d+-\d+:\d+\.\d+\.\d+(?:\*\d+)?)?(?:\([^()\r\n]*\))+\r{0,2}\n)++"
 )
 # P1 of this and later versions has a checksum (DSMR 4.0, clause 5.2; e-MUCS P1 1.4).
 _VERSION: Final = re.compile(rb"\n(?:1-3:0\.2\.8|0-0:96\.1\.4)\(")
@@ -129,7 +131,7 @@ def parse(buffer: bytes | bytearray, start: int) -> P1Telegram | int:
     available = len(buffer) - start
     head = _HEAD.match(buffer, start)
     if head is None:
-        if available > 66 or b"\n" in buffer[start:]:
+        if available >= _LONGEST_HEAD or b"\n" in buffer[start:]:
             raise _bad("no identification after the slash", 1)
         return available + 1
     at = head.end()
@@ -228,10 +230,12 @@ def sealed_part(payload: bytes) -> tuple[bytes, bytes]:
 # --- What the lines say ---
 
 _LINE: Final = re.compile(
-    r"^(\d+-\d+:\d+\.\d+\.\d+)(?:\*(\d+))?((?:(?:\r?\n)?\([^()\r\n]*\))+)", re.MULTILINE
+    r"^(\d{1,3}-\d{1,3}:\d{1,3}\.\d{1,3}\.\d{1,3})(?:\*(\d{1,3}))?"
+    r"((?:(?:\r?\n)?\([^()\r\n]*\))+)",
+    re.MULTILINE | re.ASCII,
 )
 _GROUP: Final = re.compile(r"\(([^()\r\n]*)\)")
-_NUMBER: Final = re.compile(r"(\d{1,12})(?:\.(\d{1,9}))?(?:\*(\w{1,6}))?", re.ASCII)
+_NUMBER: Final = re.compile(r"(-?\d{1,12})(?:\.(\d{1,9}))?(?:\*(\w{1,6}))?", re.ASCII)
 _TIME: Final = re.compile(r"\d{12}[SW]?|\d{8} \d\d:\d\d:\d\d", re.ASCII)
 _SIX_DIGITS: Final = re.compile(r"\d{6}", re.ASCII)
 _ANY_DIGIT: Final = bytes.maketrans(b"123456789", b"0" * 9)
@@ -298,6 +302,14 @@ _IDS: Final = (
     "0-0:96.1.255",
     "1-0:0.0.0",
 )
+# Luxembourg has five messages (Luxmetering P1 specification, table 3.1).
+_TEXTS: Final = (
+    "0-0:96.13.0",
+    "0-0:96.13.2",
+    "0-0:96.13.3",
+    "0-0:96.13.4",
+    "0-0:96.13.5",
+)
 _VERSIONS: Final = ("1-3:0.2.8", "0-0:96.1.4")
 
 # By the FLAG letters in capitals; grid companies put their own. The last letters are
@@ -327,17 +339,17 @@ _EASTERN: Final = ("ADN9 7", "ESO")
 
 # Device types of EN 13757-3, table 4, in the decimal digits of DSMR 5.0.2, table 6-3.
 _KINDS: Final = {
-    2: MeterKind.ELECTRICITY,
-    3: MeterKind.GAS,
-    4: MeterKind.HEAT,
-    6: MeterKind.HOT_WATER,
-    7: MeterKind.WATER,
-    10: MeterKind.COOLING,
-    11: MeterKind.COOLING,
-    12: MeterKind.HEAT,
-    13: MeterKind.HEAT,
-    21: MeterKind.HOT_WATER,
-    22: MeterKind.WATER,
+    "2": MeterKind.ELECTRICITY,
+    "3": MeterKind.GAS,
+    "4": MeterKind.HEAT,
+    "6": MeterKind.HOT_WATER,
+    "7": MeterKind.WATER,
+    "10": MeterKind.COOLING,
+    "11": MeterKind.COOLING,
+    "12": MeterKind.HEAT,
+    "13": MeterKind.HEAT,
+    "21": MeterKind.HOT_WATER,
+    "22": MeterKind.WATER,
 }
 # Units of submeters: quantity, factor and power of ten to its own unit. Heat is counted
 # in GJ; a kWh is 0.0036 of it.
@@ -544,8 +556,7 @@ def _submeter(
     if number is None or read is None:
         return None
     content = {code: line.groups[0][1] for code, line in lines.items()}
-    device = content.get("24.1.0", "")
-    kind = _KINDS.get(int(device) if device.isdecimal() else 0, MeterKind.OTHER)
+    kind = _KINDS.get(content.get("24.1.0", "").lstrip("0"), MeterKind.OTHER)
     # DSMR 2.2 and 3 write the unit before the value, in a group of its own.
     unit = number[3] or unit
     units = _ELECTRIC_UNITS if kind is MeterKind.ELECTRICITY else _SUBMETER_UNITS
@@ -603,8 +614,8 @@ class Layout:
             )
 
         self._meter = _meter((head[1].decode(), head[2].decode()), lines)
-        message = lines.get("0-0:96.13.0")
-        self._text = _plain(message.groups[0][1]) if message else None
+        texts = (_plain(lines[code].groups[0][1]) for code in _TEXTS if code in lines)
+        self._text = "\n".join(filter(None, texts)) or None
         self._clock = _clock(payload, lines, winter)
         submeters = (
             _submeter(payload, channel, found, winter)
