@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+import re
 from typing import Any, override
 
 import probatio as vol
@@ -213,8 +214,8 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
                 await self.hass.config_entries.async_unload(entry.entry_id)
             yield
         finally:
-            if not self.hass.is_stopping:
-                for entry in entries:
+            for entry in entries:
+                if not self.hass.is_stopping:
                     self.hass.config_entries.async_schedule_reload(entry.entry_id)
 
     async def _async_hear(self) -> str | None:
@@ -274,11 +275,13 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
         self._abort_if_unique_id_configured(updates={CONF_DEVICE: self._device})
         if user_input is None:
             power = values.get(Quantity.ACTIVE_POWER_IMPORT)
+            if power is not None:
+                power -= values.get(Quantity.ACTIVE_POWER_EXPORT, 0)
             return self.async_show_form(
                 step_id="confirm",
                 description_placeholders={
                     "manufacturer": meter.manufacturer or "–",
-                    "model": model_name(meter) or meter.type or "–",
+                    "model": model_name(meter) or "–",
                     "meter_id": meter.id or "–",
                     "power": "–" if power is None else f"{power:.0f} W",
                 },
@@ -306,6 +309,6 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
 
 
 def title(meter: Meter) -> str:
-    """Name the entry by maker and model, without the details in parentheses."""
-    model = (model_name(meter) or meter.type or "").partition(" (")[0]
+    """Name the entry by maker and model, without details after a parenthesis or comma."""
+    model = re.split(r" \(|, ", model_name(meter) or "")[0]
     return " ".join(filter(None, (meter.manufacturer, model))) or "HAN Port"

@@ -1,0 +1,817 @@
+"""Does a person get from a port to a meter, and learn what is wrong when not?"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from unittest.mock import AsyncMock, patch
+
+import pytest
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_capture_events,
+    async_fire_time_changed,
+)
+
+from custom_components.han_port import config_flow
+from custom_components.han_port.const import DOMAIN
+from custom_components.han_port.protocol import (
+    Decoder,
+    Meter,
+    MeterReading,
+    Outcome,
+    Quantity,
+)
+from custom_components.han_port.source import OpenFailure, SourceError
+from homeassistant.config_entries import (
+    SOURCE_USER,
+    ConfigEntry,
+    ConfigEntryState,
+    ConfigFlowResult,
+)
+from homeassistant.core import CoreState, HomeAssistant
+from homeassistant.data_entry_flow import (
+    EVENT_DATA_ENTRY_FLOW_PROGRESS_UPDATE,
+    EVENT_DATA_ENTRY_FLOW_PROGRESSED,
+    FlowResultType,
+)
+from homeassistant.util import dt as dt_util
+import simulator
+
+# Norwegian_payload_breakdown.docx, page 1, "Aidon": three phases, list 3
+AIDON_THREE_PHASE = bytes.fromhex(
+    "7EA18A41088313EBFDE6E7000F40000000000112020209060101000281FF0A0B4149444F4E5F56303030"
+    "31020209060000600100FF0A1037333539393932383930343937393937020209060000600107FF0A0436"
+    "353334020309060100010700FF060000096D02020F00161B020309060100020700FF060000000002020F"
+    "00161B020309060100030700FF060000000002020F00161D020309060100040700FF060000025B02020F"
+    "00161D0203090601001F0700FF10001102020FFF1621020309060100330700FF10000302020FFF162102"
+    "0309060100470700FF10005A02020FFF1621020309060100200700FF12090402020FFF16230203090601"
+    "00340700FF12090202020FFF1623020309060100480700FF1208EC02020FFF1623020209060000010000"
+    "FF090C07E50A1F00140000FF000000020309060100010800FF0600569F5202020F01161E020309060100"
+    "020800FF060000000002020F01161E020309060100030800FF06000022D002020F011620020309060100"
+    "040800FF06000AF5EC02020F01162051D77E"
+)
+# Aidon HAN Interface Description v1.1A, 3.3.1, page 10: one phase, list 2
+AIDON_ONE_PHASE = bytes.fromhex(
+    "7EA0D24108831382D6E6E7000F40000000000109020209060101000281FF0A0B4149444F4E5F56303030"
+    "31020209060000600100FF0A1037333539393932383930393431373432020209060000600107FF0A0436"
+    "353135020309060100010700FF060000055202020F00161B020309060100020700FF060000000002020F"
+    "00161B020309060100030700FF06000003E402020F00161D020309060100040700FF060000000002020F"
+    "00161D0203090601001F0700FF10005D02020FFF1621020309060100200700FF1209C402020FFF1623E0"
+    "C47E"
+)
+# Norwegian_payload_breakdown.docx, "Kaifa": three phases, list 3
+KAIFA = bytes.fromhex(
+    "7EA09A01020110AAA5E6E7000F40000000090C07E80A010213000AFF800000021209074B464D5F303031"
+    "09103639373036333134303732363239383609074D41333034483406000013C006000000000600000000"
+    "06000001D50600004CDD060000050E0600000390060000093406000009690600000959090C07E80A0102"
+    "13000AFF80000006028E4B5E060000000006009735DE060008972FFAE57E"
+)
+# Made here: an intact frame around a list that no meter is known to send
+UNKNOWN_LIST = bytes.fromhex(
+    "7EA01C410883134DFCE6E7000F400000000002010A0548454C4C4FC15E7E"
+)
+# Made here: what an enciphered Kamstrup sends, with the key of the Green Book's example
+ENCIPHERED = bytes.fromhex(
+    "7EA1004103132F7AE6E700DB084B414D45000000018200E7300000000112FE592044623E42E881382F87"
+    "5DD61BA9614512DB87B6C68B2BEC585FB592397E26C25FA3C5ABA5B5F32BB6DA59E2E18C34B83C597682"
+    "76DE5BD800701745CC696936203F5354395B5199E9AD9D665E74BFBD344B29C96BE89453FA7F9B20ED01"
+    "AF7D905C09968E9DC39C0390BCC8E638B7B03EA1B7D9BC5EC9A19EE5903FAE48A42667F7B25A556C4039"
+    "4A0D82860CC4D5AB86F1CB1EB2812AE1399AD1BFB1760AB99A1C0C4975FECF565AE366871F6F5DFA4315"
+    "564E0C938631648866822FC727CB70099AFD7630FCBFB6EF4E5F0E7530EFD3F9C3A8E042424E1E6A3E7B"
+    "24CDE3B1947E"
+)
+
+PHASES = ["l1", "l2", "l3"]
+POWER = [
+    "active_power_import",
+    "active_power_export",
+    "reactive_power_import",
+    "reactive_power_export",
+]
+ENERGY = [
+    "energy_import",
+    "energy_export",
+    "reactive_energy_import",
+    "reactive_energy_export",
+]
+THREE_PHASES = [
+    *POWER,
+    *(f"voltage_{phase}" for phase in PHASES),
+    *(f"current_{phase}" for phase in PHASES),
+]
+
+NIGHT = datetime(2026, 6, 15, 0, tzinfo=UTC)
+NOON = datetime(2026, 6, 15, 11, tzinfo=UTC)
+METER = simulator.create("aidon-3p", seed=1)
+OTHER_METER = simulator.create("aidon-3p", seed=2)
+POWER_LIST = METER.message(NIGHT, 1)
+FULL_LIST = METER.message(NIGHT, 2)
+
+DEVICE = "socket://192.0.2.1:6638"
+OTHER_DEVICE = "socket://192.0.2.2:6638"
+
+
+class Port:
+    """A port that gives what a test puts into it, and fails as a test wants it."""
+
+    def __init__(self) -> None:
+        """Start silent."""
+        self.failure: SourceError | None = None
+        self.opened: list[str] = []
+        self.is_open = False
+        self._chunks: asyncio.Queue[bytes | SourceError] = asyncio.Queue()
+
+    def send(self, *chunks: bytes | SourceError) -> None:
+        """Give these to the reader: b"" ends the link, an error breaks it."""
+        for chunk in chunks:
+            self._chunks.put_nowait(chunk)
+
+    @asynccontextmanager
+    async def open(self, device: str) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Stand in for open_source."""
+        self.opened.append(device)
+        if self.failure is not None:
+            raise self.failure
+        self.is_open = True
+        try:
+            yield self._read()
+        finally:
+            self.is_open = False
+
+    async def _read(self) -> AsyncIterator[bytes]:
+        while chunk := await self._chunks.get():
+            if isinstance(chunk, SourceError):
+                raise chunk
+            yield chunk
+
+
+@pytest.fixture(name="port")
+def _port() -> Iterator[Port]:
+    port = Port()
+    with patch.object(config_flow, "open_source", port.open):
+        yield port
+
+
+@pytest.fixture(name="setup_entry", autouse=True)
+def _setup_entry() -> Iterator[AsyncMock]:
+    """Keep the entries from opening their port; the mock counts set-ups."""
+    with (
+        patch("custom_components.han_port.async_setup_entry", return_value=True) as up,
+        patch("custom_components.han_port.async_unload_entry", return_value=True),
+    ):
+        yield up
+
+
+@pytest.fixture(name="impatient")
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let listening end at once when there is nothing more to hear."""
+    monkeypatch.setattr(config_flow, "LISTEN_SECONDS", 0.02)
+    monkeypatch.setattr(config_flow, "IDENTIFY_SECONDS", 0.02)
+
+
+def entry_for(meter_id: str | None, device: str) -> MockConfigEntry:
+    """Make the entry that the flow makes for an Aidon."""
+    return MockConfigEntry(
+        domain=DOMAIN,
+        title="Aidon 6534",
+        unique_id=meter_id,
+        data={
+            "device": device,
+            "manufacturer": "Aidon",
+            "meter_type": "6534",
+            "meter_id": meter_id,
+            "quantities": ["active_power_import"],
+        },
+    )
+
+
+async def set_up(hass: HomeAssistant, entry: MockConfigEntry) -> MockConfigEntry:
+    """Add an entry and load it."""
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    return entry
+
+
+def is_loaded(entry: ConfigEntry) -> bool:
+    """Say whether the entry may hold its port; it is in no state in between."""
+    assert entry.state in (ConfigEntryState.LOADED, ConfigEntryState.NOT_LOADED)
+    return entry.state is ConfigEntryState.LOADED
+
+
+async def begin(hass: HomeAssistant) -> ConfigFlowResult:
+    """Open the dialog for a new meter."""
+    result = await hass.config_entries.flow.async_init(
+        DOMAIN, context={"source": SOURCE_USER}
+    )
+    assert result["type"] is FlowResultType.FORM
+    assert result["step_id"] == "user"
+    assert not result["errors"]
+    return result
+
+
+async def submit(
+    hass: HomeAssistant, flow: ConfigFlowResult, device: str = DEVICE
+) -> ConfigFlowResult:
+    """Fill in the port."""
+    return await hass.config_entries.flow.async_configure(
+        flow["flow_id"], {"device": device}
+    )
+
+
+async def listen(
+    hass: HomeAssistant, flow: ConfigFlowResult, device: str = DEVICE
+) -> ConfigFlowResult:
+    """Fill in the port, and wait until listening is over."""
+    result = await submit(hass, flow, device)
+    assert result["type"] is FlowResultType.SHOW_PROGRESS
+    assert result["step_id"] == "listen"
+    await hass.async_block_till_done(wait_background_tasks=True)
+    return await hass.config_entries.flow.async_configure(flow["flow_id"])
+
+
+async def confirm(hass: HomeAssistant, flow: ConfigFlowResult) -> ConfigFlowResult:
+    """Accept the meter that was found."""
+    assert flow["type"] is FlowResultType.FORM
+    assert flow["step_id"] == "confirm"
+    result = await hass.config_entries.flow.async_configure(flow["flow_id"], {})
+    await hass.async_block_till_done()
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    return result
+
+
+async def succeed(
+    hass: HomeAssistant, port: Port, flow: ConfigFlowResult, device: str = DEVICE
+) -> None:
+    """Go on in a flow that failed: the meter speaks now, and is added."""
+    port.failure = None
+    port.send(FULL_LIST)
+    result = await confirm(hass, await listen(hass, flow, device))
+    assert result["title"] == "Aidon 6534"
+    assert result["result"].unique_id == METER.id
+    assert result["data"] == {
+        "device": device,
+        "manufacturer": "Aidon",
+        "meter_type": "6534",
+        "meter_id": METER.id,
+        "quantities": THREE_PHASES,
+    }
+
+
+def assert_failed(
+    flow: ConfigFlowResult, error: str, device: str = DEVICE, **placeholders: str
+) -> None:
+    """Expect the form again, with the error, its values, and the input as it was."""
+    assert flow["type"] is FlowResultType.FORM
+    assert flow["step_id"] in ("user", "reconfigure")
+    assert flow["errors"] == {"base": error}
+    given = flow["description_placeholders"]
+    assert given is not None
+    assert given.items() >= {"device": device, **placeholders}.items()
+    schema = flow["data_schema"]
+    assert schema is not None
+    (field,) = schema.schema
+    assert field.description == {"suggested_value": device}
+
+
+@pytest.mark.parametrize(
+    ("frame", "title", "shown", "data"),
+    [
+        (
+            AIDON_THREE_PHASE,
+            "Aidon 6534",
+            {
+                "manufacturer": "Aidon",
+                "meter_id": "7359992890497997",
+                "power": "2413 W",
+            },
+            {
+                "manufacturer": "Aidon",
+                "meter_type": "6534",
+                "meter_id": "7359992890497997",
+                "quantities": [*THREE_PHASES, *ENERGY],
+            },
+        ),
+        (
+            AIDON_ONE_PHASE,
+            "Aidon 6515",
+            {
+                "manufacturer": "Aidon",
+                "meter_id": "7359992890941742",
+                "power": "1362 W",
+            },
+            {
+                "manufacturer": "Aidon",
+                "meter_type": "6515",
+                "meter_id": "7359992890941742",
+                "quantities": [*POWER, "voltage_l1", "current_l1"],
+            },
+        ),
+        (
+            KAIFA,
+            "Kaifa MA304H4",
+            {
+                "manufacturer": "Kaifa",
+                "meter_id": "6970631407262986",
+                "power": "5056 W",
+            },
+            {
+                "manufacturer": "Kaifa",
+                "meter_type": "MA304H4",
+                "meter_id": "6970631407262986",
+                "quantities": [*THREE_PHASES, *ENERGY],
+            },
+        ),
+    ],
+    ids=["aidon-three-phase", "aidon-one-phase", "kaifa"],
+)
+@pytest.mark.parametrize("size", [1, 7, 4096], ids=lambda size: f"by-{size}")
+async def test_user(
+    hass: HomeAssistant,
+    port: Port,
+    setup_entry: AsyncMock,
+    *,
+    frame: bytes,
+    title: str,
+    shown: dict[str, str],
+    data: dict[str, Any],
+    size: int,
+) -> None:
+    """One field leads to an entry of the meter, however its bytes are cut."""
+    port.send(*(frame[at : at + size] for at in range(0, len(frame), size)))
+    flow = await listen(hass, await begin(hass))
+    given = flow["description_placeholders"]
+    assert given is not None
+    assert given.items() >= shown.items()
+    assert not port.is_open
+
+    result = await confirm(hass, flow)
+    assert result["title"] == title
+    assert result["result"].unique_id == data["meter_id"]
+    assert result["data"] == {"device": DEVICE, **data}
+    assert port.opened == [DEVICE]
+    assert setup_entry.call_count == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "title", "absent"),
+    [
+        ("aidon-3w", "Aidon 6525", ["current_l2"]),
+        ("kaifa-3w", "Kaifa MA304H3", ["voltage_l2"]),
+        ("kamstrup-3w", "Kamstrup Omnipower three-phase", []),
+    ],
+)
+async def test_user_three_wire(
+    hass: HomeAssistant, port: Port, name: str, title: str, absent: list[str]
+) -> None:
+    """What a meter sends as a constant 0, or not at all, is no quantity of it."""
+    meter = simulator.create(name)
+    port.send(meter.message(NIGHT, 2))
+    result = await confirm(hass, await listen(hass, await begin(hass)))
+    assert result["title"] == title
+    assert result["result"].unique_id == meter.id
+    assert result["data"]["quantities"] == [
+        quantity for quantity in THREE_PHASES if quantity not in absent
+    ]
+
+
+async def test_user_export(hass: HomeAssistant, port: Port) -> None:
+    """The power that is shown is net: negative when the house gives to the grid."""
+    assert METER.power(NOON) < 0
+    port.send(METER.message(NOON, 2))
+    flow = await listen(hass, await begin(hass))
+    given = flow["description_placeholders"]
+    assert given is not None
+    assert given["power"] == f"{METER.power(NOON)} W"
+    result = await confirm(hass, flow)
+    assert result["result"].unique_id == METER.id
+    assert result["data"]["quantities"] == THREE_PHASES
+
+
+async def test_user_no_power(hass: HomeAssistant, port: Port) -> None:
+    """A list of counters alone shows no power, and surely not 0."""
+    reading = MeterReading(Meter(id=METER.id), {Quantity.ENERGY_IMPORT: 1.5})
+    port.send(b"/")
+    with patch.object(Decoder, "feed", return_value=[Outcome(0, b"/", reading)]):
+        flow = await listen(hass, await begin(hass))
+    given = flow["description_placeholders"]
+    assert given is not None
+    assert given["power"] == "–"
+    result = await confirm(hass, flow)
+    assert result["result"].unique_id == METER.id
+    assert result["data"]["quantities"] == ["energy_import"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "stored"),
+    [
+        (" 192.0.2.1:6638 ", "socket://192.0.2.1:6638"),
+        ("TCP://bridge.local:23", "tcp://bridge.local:23"),
+        ("/dev/ttyUSB0", "/dev/serial/by-id/usb-adapter"),
+    ],
+)
+async def test_user_spelling(
+    hass: HomeAssistant, port: Port, typed: str, stored: str
+) -> None:
+    """A port is stored in the one form that outlives a restart."""
+    port.send(FULL_LIST)
+    with patch(
+        "homeassistant.components.usb.get_serial_by_id",
+        return_value="/dev/serial/by-id/usb-adapter",
+    ):
+        flow = await listen(hass, await begin(hass), typed)
+    result = await confirm(hass, flow)
+    assert result["result"].unique_id == METER.id
+    assert result["data"]["device"] == stored
+    assert port.opened == [stored]
+
+
+async def test_user_lists_of_power_first(hass: HomeAssistant, port: Port) -> None:
+    """Lists of power alone change what is shown; listening goes on to the id."""
+    changes = async_capture_events(hass, EVENT_DATA_ENTRY_FLOW_PROGRESSED)
+    flow = await submit(hass, await begin(hass))
+    assert flow["progress_action"] == "listen"
+    assert flow["description_placeholders"] == {"device": DEVICE}
+    changes.clear()
+
+    port.send(POWER_LIST, POWER_LIST)
+    while not changes:
+        await asyncio.sleep(0)
+    flow = await hass.config_entries.flow.async_configure(flow["flow_id"])
+    assert flow["type"] is FlowResultType.SHOW_PROGRESS
+    assert flow["progress_action"] == "identify"
+    assert port.is_open
+
+    port.send(FULL_LIST + POWER_LIST)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    flow = await hass.config_entries.flow.async_configure(flow["flow_id"])
+    result = await confirm(hass, flow)
+    assert result["result"].unique_id == METER.id
+    assert result["data"]["quantities"] == THREE_PHASES
+
+
+async def test_user_opened_while_listening(hass: HomeAssistant, port: Port) -> None:
+    """A port that the grid company opens meanwhile needs no new start."""
+    flow = await submit(hass, await begin(hass))
+    for _ in range(3):
+        await hass.async_block_till_done()
+        flow = await hass.config_entries.flow.async_configure(flow["flow_id"])
+        assert flow["type"] is FlowResultType.SHOW_PROGRESS
+    port.send(b"\x00\xff" + FULL_LIST[40:] + FULL_LIST)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    flow = await hass.config_entries.flow.async_configure(flow["flow_id"])
+    result = await confirm(hass, flow)
+    assert result["result"].unique_id == METER.id
+    assert result["data"]["meter_id"] == METER.id
+
+
+async def test_user_progress(hass: HomeAssistant, port: Port) -> None:
+    """The bar moves while nothing comes, and never past its end."""
+    moves = async_capture_events(hass, EVENT_DATA_ENTRY_FLOW_PROGRESS_UPDATE)
+    flow = await submit(hass, await begin(hass))
+    await hass.async_block_till_done()
+    now = dt_util.utcnow()
+    for seconds in (1, 2):
+        async_fire_time_changed(hass, now + timedelta(seconds=seconds))
+        await hass.async_block_till_done()
+    assert len(moves) == 2
+    assert {move.data["flow_id"] for move in moves} == {flow["flow_id"]}
+    assert all(0 <= move.data["progress"] <= 1 for move in moves)
+    hass.config_entries.flow.async_abort(flow["flow_id"])
+
+
+async def test_user_closed_dialog(hass: HomeAssistant, port: Port) -> None:
+    """Closing the dialog lets go of the port."""
+    flow = await submit(hass, await begin(hass))
+    await hass.async_block_till_done()
+    assert port.is_open
+    hass.config_entries.flow.async_abort(flow["flow_id"])
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert not port.is_open
+
+    await succeed(hass, port, await begin(hass))
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_user_no_id(hass: HomeAssistant, port: Port) -> None:
+    """A meter that never says its id is added without, once per port."""
+    port.send(POWER_LIST, POWER_LIST)
+    flow = await listen(hass, await begin(hass))
+    assert flow["description_placeholders"] == {
+        "manufacturer": "–",
+        "model": "–",
+        "meter_id": "–",
+        "power": f"{METER.power(NIGHT)} W",
+    }
+    result = await confirm(hass, flow)
+    assert result["title"] == "HAN Port"
+    assert result["result"].unique_id is None
+    assert result["data"] == {
+        "device": DEVICE,
+        "manufacturer": None,
+        "meter_type": None,
+        "meter_id": None,
+        "quantities": ["active_power_import"],
+    }
+
+    flow = await submit(hass, await begin(hass))
+    assert_failed(flow, "port_taken", entry="HAN Port")
+    await succeed(hass, port, flow, OTHER_DEVICE)
+
+
+@pytest.mark.parametrize("reason", OpenFailure)
+async def test_user_cannot_open(
+    hass: HomeAssistant, port: Port, reason: OpenFailure
+) -> None:
+    """Each way a port fails to open is its own error, and the input stays."""
+    port.failure = SourceError(reason, DEVICE, "what the system says")
+    flow = await listen(hass, await begin(hass))
+    assert_failed(flow, reason.value, detail="what the system says")
+    await succeed(hass, port, flow)
+
+
+async def test_user_no_port(hass: HomeAssistant, port: Port) -> None:
+    """What can be no port is refused before anything is opened."""
+    flow = await submit(hass, await begin(hass), "192.0.2.1")
+    assert_failed(flow, "invalid_url", "192.0.2.1")
+    assert port.opened == []
+    await succeed(hass, port, flow)
+
+
+async def test_user_link_breaks(hass: HomeAssistant, port: Port) -> None:
+    """A link that breaks while listening is told with what the system says."""
+    port.send(POWER_LIST, SourceError(OpenFailure.FAILED, DEVICE, "Input/output error"))
+    flow = await listen(hass, await begin(hass))
+    assert_failed(flow, "failed", detail="Input/output error")
+    await succeed(hass, port, flow)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [[], [b"Port already in use\r\n"], [POWER_LIST]],
+    ids=["at-once", "banner", "before-the-id"],
+)
+async def test_user_link_closed(
+    hass: HomeAssistant, port: Port, before: list[bytes]
+) -> None:
+    """A bridge that hangs up is told from one that is silent."""
+    port.send(*before, b"")
+    flow = await listen(hass, await begin(hass))
+    assert_failed(flow, "closed")
+    await succeed(hass, port, flow)
+
+
+@pytest.mark.parametrize(
+    ("chunks", "error", "placeholders"),
+    [
+        ([], "nothing_received", {"seconds": "0.02"}),
+        ([b"\x00" * 500, b"\xff" * 500], "no_valid_frame", {"bytes": "1000"}),
+        (
+            [FULL_LIST[:100] + bytes([FULL_LIST[100] ^ 1]) + FULL_LIST[101:]],
+            "no_valid_frame",
+            {"bytes": str(len(FULL_LIST))},
+        ),
+        ([UNKNOWN_LIST], "unknown_list", {"issues": config_flow.ISSUES_URL}),
+        ([ENCIPHERED], "encrypted", {}),
+    ],
+    ids=["silence", "noise", "damaged", "unknown-list", "enciphered"],
+)
+@pytest.mark.usefixtures("impatient")
+async def test_user_no_meter(
+    hass: HomeAssistant,
+    port: Port,
+    chunks: list[bytes],
+    error: str,
+    placeholders: dict[str, str],
+) -> None:
+    """What was heard instead of a meter decides the error."""
+    port.send(*chunks)
+    flow = await listen(hass, await begin(hass))
+    assert_failed(flow, error, **placeholders)
+    assert not port.is_open
+    await succeed(hass, port, flow)
+
+
+async def test_user_enciphered_at_once(hass: HomeAssistant, port: Port) -> None:
+    """Ciphertext needs no waiting: no list will follow that can be read."""
+    port.send(ENCIPHERED)
+    flow = await listen(hass, await begin(hass))
+    assert_failed(flow, "encrypted")
+    await succeed(hass, port, flow)
+
+
+async def test_user_known_meter(
+    hass: HomeAssistant, port: Port, setup_entry: AsyncMock
+) -> None:
+    """A meter that is set up already moves to the port where it was found."""
+    entry = await set_up(hass, entry_for(METER.id, OTHER_DEVICE))
+    port.send(FULL_LIST)
+    result = await listen(hass, await begin(hass))
+    await hass.async_block_till_done()
+    assert result["type"] is FlowResultType.ABORT
+    assert result["reason"] == "already_configured"
+    assert entry.unique_id == METER.id
+    assert entry.data == {**entry_for(METER.id, DEVICE).data}
+    assert setup_entry.call_count == 2
+
+
+async def test_user_two_dialogs(hass: HomeAssistant, port: Port) -> None:
+    """A meter that another dialog has found is not found again."""
+    port.send(FULL_LIST)
+    first = await listen(hass, await begin(hass))
+    port.send(FULL_LIST)
+    result = await listen(hass, await begin(hass), OTHER_DEVICE)
+    assert result["type"] is FlowResultType.ABORT
+    assert result["reason"] == "already_in_progress"
+    result = await confirm(hass, first)
+    assert result["result"].unique_id == METER.id
+    assert result["data"]["device"] == DEVICE
+
+
+async def test_user_port_taken(
+    hass: HomeAssistant, port: Port, setup_entry: AsyncMock
+) -> None:
+    """A port of another entry is not taken away from it."""
+    entry = await set_up(hass, entry_for(OTHER_METER.id, DEVICE))
+    flow = await submit(hass, await begin(hass), "192.0.2.1:6638")
+    assert_failed(flow, "port_taken", entry="Aidon 6534")
+    assert port.opened == []
+    assert is_loaded(entry)
+    assert setup_entry.call_count == 1
+    await succeed(hass, port, flow, OTHER_DEVICE)
+
+
+async def begin_reconfigure(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> ConfigFlowResult:
+    """Open the dialog for the port of a known meter."""
+    result: ConfigFlowResult = await entry.start_reconfigure_flow(hass)
+    assert result["type"] is FlowResultType.FORM
+    assert result["step_id"] == "reconfigure"
+    assert not result["errors"]
+    return result
+
+
+async def succeed_reconfigure(
+    hass: HomeAssistant, port: Port, flow: ConfigFlowResult, device: str
+) -> None:
+    """Go on in a flow that failed: the right meter speaks on the port now."""
+    port.failure = None
+    port.send(FULL_LIST)
+    result = await listen(hass, flow, device)
+    await hass.async_block_till_done()
+    assert result["type"] is FlowResultType.ABORT
+    assert result["reason"] == "reconfigure_successful"
+    (entry,) = (
+        entry
+        for entry in hass.config_entries.async_entries(DOMAIN)
+        if entry.unique_id == METER.id
+    )
+    assert is_loaded(entry)
+    assert entry.data == {**entry_for(METER.id, device).data}
+
+
+@pytest.mark.parametrize("device", [DEVICE, OTHER_DEVICE], ids=["same", "other"])
+async def test_reconfigure(
+    hass: HomeAssistant, port: Port, setup_entry: AsyncMock, device: str
+) -> None:
+    """The entry lets go of the port while the flow listens, and comes back once."""
+    entry = await set_up(hass, entry_for(METER.id, DEVICE))
+    flow = await begin_reconfigure(hass, entry)
+    schema = flow["data_schema"]
+    assert schema is not None
+    assert [field.description for field in schema.schema] == [
+        {"suggested_value": DEVICE}
+    ]
+
+    flow = await submit(hass, flow, device)
+    await hass.async_block_till_done()
+    assert flow["type"] is FlowResultType.SHOW_PROGRESS
+    assert port.is_open
+    assert not is_loaded(entry)
+
+    port.send(FULL_LIST)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    result = await hass.config_entries.flow.async_configure(flow["flow_id"])
+    assert result["type"] is FlowResultType.ABORT
+    assert result["reason"] == "reconfigure_successful"
+    assert is_loaded(entry)
+    assert entry.unique_id == METER.id
+    assert entry.data == {**entry_for(METER.id, device).data}
+    assert port.opened == [device]
+    assert setup_entry.call_count == 2
+
+
+async def test_reconfigure_wrong_meter(
+    hass: HomeAssistant, port: Port, setup_entry: AsyncMock
+) -> None:
+    """The port of another meter is refused, and the entry goes on as it was."""
+    entry = await set_up(hass, entry_for(METER.id, DEVICE))
+    flow = await begin_reconfigure(hass, entry)
+    port.send(OTHER_METER.message(NIGHT, 2))
+    flow = await listen(hass, flow, OTHER_DEVICE)
+    await hass.async_block_till_done()
+    assert_failed(
+        flow, "wrong_meter", OTHER_DEVICE, expected=METER.id, found=OTHER_METER.id
+    )
+    assert is_loaded(entry)
+    assert entry.data["device"] == DEVICE
+    assert setup_entry.call_count == 2
+    await succeed_reconfigure(hass, port, flow, OTHER_DEVICE)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_reconfigure_no_id(hass: HomeAssistant, port: Port) -> None:
+    """A meter that does not say its id is not known to be the same."""
+    entry = await set_up(hass, entry_for(METER.id, DEVICE))
+    port.send(POWER_LIST)
+    flow = await listen(hass, await begin_reconfigure(hass, entry), OTHER_DEVICE)
+    assert_failed(flow, "unidentified", OTHER_DEVICE, expected=METER.id)
+    assert entry.data["device"] == DEVICE
+    await succeed_reconfigure(hass, port, flow, OTHER_DEVICE)
+
+
+async def test_reconfigure_entry_without_id(hass: HomeAssistant, port: Port) -> None:
+    """An entry without an id has nothing to compare, and keeps its identity."""
+    entry = await set_up(hass, entry_for(None, DEVICE))
+    port.send(FULL_LIST)
+    result = await listen(hass, await begin_reconfigure(hass, entry), OTHER_DEVICE)
+    await hass.async_block_till_done()
+    assert result["reason"] == "reconfigure_successful"
+    assert entry.unique_id is None
+    assert entry.data == {**entry_for(None, OTHER_DEVICE).data}
+
+
+async def test_reconfigure_cannot_open(hass: HomeAssistant, port: Port) -> None:
+    """A port that does not open leaves the entry on the one it had."""
+    entry = await set_up(hass, entry_for(METER.id, DEVICE))
+    port.failure = SourceError(OpenFailure.REFUSED, OTHER_DEVICE, "refused")
+    flow = await listen(hass, await begin_reconfigure(hass, entry), OTHER_DEVICE)
+    assert_failed(flow, "refused", OTHER_DEVICE)
+    await hass.async_block_till_done()
+    assert is_loaded(entry)
+    assert entry.data["device"] == DEVICE
+    await succeed_reconfigure(hass, port, flow, OTHER_DEVICE)
+
+
+async def test_reconfigure_closed_dialog(
+    hass: HomeAssistant, port: Port, setup_entry: AsyncMock
+) -> None:
+    """Closing the dialog brings the entry back on the port it had."""
+    entry = await set_up(hass, entry_for(METER.id, DEVICE))
+    flow = await submit(hass, await begin_reconfigure(hass, entry), OTHER_DEVICE)
+    await hass.async_block_till_done()
+    assert not is_loaded(entry)
+    hass.config_entries.flow.async_abort(flow["flow_id"])
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert not port.is_open
+    assert is_loaded(entry)
+    assert entry.data["device"] == DEVICE
+    assert setup_entry.call_count == 2
+    await succeed_reconfigure(
+        hass, port, await begin_reconfigure(hass, entry), OTHER_DEVICE
+    )
+
+
+async def test_reconfigure_swapped(hass: HomeAssistant, port: Port) -> None:
+    """Two meters whose cables were swapped can be told apart one after the other."""
+    entry = await set_up(hass, entry_for(METER.id, DEVICE))
+    other = await set_up(hass, entry_for(OTHER_METER.id, OTHER_DEVICE))
+    flow = await submit(hass, await begin_reconfigure(hass, entry), OTHER_DEVICE)
+    await hass.async_block_till_done()
+    assert not is_loaded(entry)
+    assert not is_loaded(other)
+
+    port.send(FULL_LIST)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    result = await hass.config_entries.flow.async_configure(flow["flow_id"])
+    assert result["reason"] == "reconfigure_successful"
+    assert entry.data["device"] == OTHER_DEVICE
+    assert is_loaded(entry)
+    assert other.data["device"] == OTHER_DEVICE
+    assert is_loaded(other)
+
+    port.send(OTHER_METER.message(NIGHT, 2))
+    result = await listen(hass, await begin_reconfigure(hass, other), DEVICE)
+    await hass.async_block_till_done()
+    assert result["reason"] == "reconfigure_successful"
+    assert other.unique_id == OTHER_METER.id
+    assert other.data["device"] == DEVICE
+
+
+async def test_reconfigure_while_stopping(
+    hass: HomeAssistant, port: Port, setup_entry: AsyncMock
+) -> None:
+    """A Home Assistant that stops does not set the entry up again."""
+    entry = await set_up(hass, entry_for(METER.id, DEVICE))
+    flow = await submit(hass, await begin_reconfigure(hass, entry))
+    await hass.async_block_till_done()
+    hass.set_state(CoreState.stopping)
+    hass.config_entries.flow.async_abort(flow["flow_id"])
+    await hass.async_block_till_done(wait_background_tasks=True)
+    hass.set_state(CoreState.running)
+    assert not port.is_open
+    assert not is_loaded(entry)
+    assert setup_entry.call_count == 1
