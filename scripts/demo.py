@@ -44,7 +44,6 @@ logger:
   default: warning
   logs:
     homeassistant.components.camera.img_util: critical # there is no camera here
-    homeassistant.loader: error # that a custom integration is in use is the point
 recorder:
 usb:
 """

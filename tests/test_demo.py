@@ -16,10 +16,19 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[1]
-# Loopback and nothing else, where the kernel lets us
-OFFLINE = ["unshare", "-rn", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
-# What Home Assistant says of being started without pip
-USUAL = "Skipping pip installation"
+# A home network that leads nowhere, where the kernel lets us make one
+NETWORK = """
+ip link set lo up
+ip link add home type veth peer name other
+ip link set other up
+ip link set home up multicast on
+ip address add 192.0.2.1/24 brd + dev home
+ip route add default via 192.0.2.254
+exec "$@"
+"""
+OFFLINE = ["unshare", "-rn", "sh", "-ec", NETWORK, "sh"]
+# What Home Assistant says of being started without pip, and of every custom integration
+USUAL = ("Skipping pip installation", "We found a custom integration han_port")
 
 
 @pytest.fixture
@@ -79,10 +88,14 @@ def stored(checkout: Path, key: str) -> Any:
 def complaints(checkout: Path) -> list[str]:
     """Give the warnings and errors of Home Assistant, and what it printed of them."""
     log = (checkout / ".demo/output.log").read_text()
-    return [line for line in log.splitlines() if line and USUAL not in line]
+    return [
+        line
+        for line in log.splitlines()
+        if line and not any(each in line for each in USUAL)
+    ]
 
 
-@pytest.mark.demo
+@pytest.mark.usefixtures("socket_enabled")
 def test_demo(checkout: Path) -> None:
     """The first call sets all up, the second goes on from there, and both leave .demo only."""
     before = set(checkout.rglob("*"))
@@ -110,15 +123,14 @@ def test_demo(checkout: Path) -> None:
         for each in stored(checkout, "core.entity_registry")["entities"]
         if each["config_entry_id"] == entry["entry_id"]
     }
-    assert stored(checkout, "energy")["energy_sources"] == [
-        {
-            "type": "grid",
-            "cost_adjustment_day": 0.0,
-            "stat_energy_from": shown["energy_import"],
-            "stat_energy_to": shown["energy_export"],
-            "stat_rate": shown["net_power"],
-        }
-    ]
+    (grid,) = stored(checkout, "energy")["energy_sources"]
+    assert {key: value for key, value in grid.items() if value is not None} == {
+        "type": "grid",
+        "cost_adjustment_day": 0,
+        "stat_energy_from": shown["energy_import"],
+        "stat_energy_to": shown["energy_export"],
+        "stat_rate": shown["net_power"],
+    }
     dashboard = json.dumps(stored(checkout, "lovelace.han_port"))
     wanted = ("net_power", "voltage_l1", "current_l3", "energy_import", "connection")
     assert [key for key in wanted if f'"{shown[key]}"' not in dashboard] == []
@@ -129,18 +141,17 @@ def test_demo(checkout: Path) -> None:
         ).fetchall()
         values = database.execute(
             "SELECT DISTINCT state FROM states JOIN states_meta USING (metadata_id)"
-            " WHERE entity_id = ?",
+            " WHERE states_meta.entity_id = ?",
             [shown["energy_import"]],
         ).fetchall()
     keys = ("energy_export", "energy_import", "net_power")
-    assert dict(hours) == {shown[key]: 7 * 24 for key in keys}
+    assert [key for key in keys if dict(hours)[shown[key]] < 7 * 24] == []
     assert any(float(value) > 0 for (value,) in values if value[0].isdigit())
 
     with demo(checkout) as said:
         assert "kamstrup" in said
         assert f"127.0.0.1:{meter_port[1]}" in said
         assert complaints(checkout) == []
-    assert stored(checkout, "core.config_entries")["entries"].count(entry) <= 1
     assert [
         each["entry_id"]
         for each in stored(checkout, "core.config_entries")["entries"]
