@@ -386,19 +386,16 @@ def _row(
 
 
 def _kaifa_row(types: str, items: tuple[Node, ...]) -> Row | None:
-    """Find the row of a Kaifa list, which a later version may make longer."""
-    if types in _KAIFA_ROWS:
-        return _KAIFA_ROWS[types]
-    one_phase = len(items) > 2 and _text(items[2])[:3] == "MA1"
-    return next(
-        (
-            row
-            for known, row in _KAIFA_ROWS.items()
-            if types.startswith(known)
-            and (row.fields[: len(_KFM_1)] == _KFM_1) == one_phase
-        ),
-        None,
-    )
+    """Find the row of a Kaifa list, which a later version may make longer.
+
+    MA1.. are the types with one phase, MA3.. those with three.
+    """
+    phases = _text(items[2])[2:3] if len(items) > 2 else ""
+    for known, row in _KAIFA_ROWS.items():
+        is_one = row.fields[: len(_KFM_1)] == _KFM_1
+        if types.startswith(known) and phases == ("1" if is_one else "3"):
+            return row
+    return None
 
 
 def _positional(row: Row, items: tuple[Node, ...]) -> _Contents:
