@@ -3,10 +3,10 @@
     forecast  = energy so far + mean power * time left
     available = (limit - energy so far) / time left - power now
 
-The mean power is an exponential mean with a time constant of a twelfth of the window: five
-minutes of an hour. A kettle then moves the forecast by little, a car that starts to charge
-by two thirds after five minutes. The available power takes the power as it is: automations
-act on it, and a mean would make them act twice.
+The mean power is an exponential mean with a time constant of a sixth of the window, ten
+minutes of an hour: a kettle moves the forecast by little, and two thirds of a car that
+starts to charge are in it after ten minutes. The available power takes the power as it
+is: automations act on it, and with a mean they would act twice.
 """
 
 from datetime import datetime, timedelta, tzinfo
@@ -17,7 +17,7 @@ from .register import MAX_GAP, LiveCounter
 from .stored import DAMAGE, instant, number
 from .window import HOUR, Window, window_start
 
-_MEMORY = 1 / 12
+_MEMORY = 1 / 6
 # No forecast is worth an alarm before this, and time left counts as no less
 _MARGIN = timedelta(minutes=2)
 _LEAST_LEFT = timedelta(minutes=1)

@@ -182,7 +182,8 @@ class Peaks:
             if number(stored["length"]) != self.rules.length.total_seconds():
                 return
             months = dict(stored["months"])
-            date.fromisoformat(f"{stored['month']}-01")
+            for name in (stored["month"], *months):
+                date.fromisoformat(f"{name}-01")
         except DAMAGE:
             return
         self.month = stored["month"]

@@ -99,9 +99,9 @@ class LiveCounter:
     Of each message the power goes to `advance`, a counter to `settle`, in this order, and
     then `publish` makes up the total. All times are aware.
 
-    `total` is None until the meter has sent its counter, or `hold` was called. It never decreases: where
-    the estimate was too high it waits for the meter to catch up, where it was too low it
-    gets the rest at once. `published` is the total for people and databases: it moves in
+    `total` is None until the meter has sent its counter, or `hold` was called. It never
+    decreases: where the estimate was too high it waits for the meter to catch up, where
+    it was too low it gets the rest at once. `published` is the total for people and databases: it moves in
     steps of 0.01 kWh, and at each snapshot of a full hour. `integral` is all energy seen
     to flow. `disputed` is not None while the meter sends counters that fit each other but
     cannot follow the last one believed: it may have been replaced.
@@ -186,7 +186,7 @@ class LiveCounter:
             self._gap = None
         self._base = _Base(when, counter, mark.integral, mark.region)
         for boundary, later in self._marks.items():
-            if boundary > when and later.region == mark.region:
+            if boundary > when and later.region == mark.region is not None:
                 value = counter + later.integral - mark.integral
                 self._marks[boundary] = later._replace(value=value)
         if when == window_start(when, QUARTER, self._zone):

@@ -28,8 +28,8 @@ _MAX_CLOCK_ERROR = timedelta(hours=26)
 _CLOSE = timedelta(minutes=20)
 # Power samples after which it is clear that counters do not come with each of them
 _MANY = 30
-# Energy that every counter shows, also one that counts in 10 Wh
-_VISIBLE = 0.02
+# Energy that every counter shows beyond doubt, also one that counts in 10 Wh
+_VISIBLE = 0.03
 
 
 class _List(NamedTuple):
@@ -77,6 +77,8 @@ class SnapshotDater:
 
         `registers` have already advanced to `when`.
         """
+        if counters.get(Quantity.ENERGY_IMPORT) == 0:
+            return Refusal.ZERO
         clock = None
         if reading.meter_time is not None:
             clock = reading.meter_time.replace(tzinfo=UTC)
@@ -84,8 +86,6 @@ class SnapshotDater:
                 clock = None
         seen, self._seen = self._seen, _List(when, clock, counters)
         self._learn(seen, self._seen, reading.list_kind)
-        if counters.get(Quantity.ENERGY_IMPORT) == 0:
-            return Refusal.ZERO
         if self.live:
             return when
         hour = full_hour(when, self._zone)
