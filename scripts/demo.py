@@ -7,9 +7,10 @@ the simulated house itself: what its meter would have counted in the days before
 
 import argparse
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+import fcntl
 import json
 import os
 from pathlib import Path
@@ -58,6 +59,7 @@ SECTIONS = {
     "Energy": ("energy_import", "energy_export"),
     "Meter": ("power_factor", "frequency", "connection"),
 }
+NAME = {"type": "entity"}  # without that of the device, of which there is one
 
 
 class DemoError(Exception):
@@ -123,6 +125,23 @@ async def until[T](what: str, probe: Callable[[], Awaitable[T]], seconds: float)
             raise DemoError(f"{what} did not happen within {seconds:g} s")
         await asyncio.sleep(0.2)
     return answer
+
+
+@contextmanager
+def folder(*, clean: bool) -> Iterator[None]:
+    """Have .demo to ourselves, empty if so asked; DemoError when another demo has it."""
+    DEMO.mkdir(exist_ok=True)
+    with (DEMO / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DemoError("the demo runs already; end that one first") from None
+        for path in DEMO.iterdir() if clean else ():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != "lock":
+                path.unlink()
+        yield
 
 
 @asynccontextmanager
@@ -356,10 +375,12 @@ async def add_dashboard(api: Api, shown: Mapping[str, str]) -> None:
     sections = []
     for title, keys in SECTIONS.items():
         cards: list[dict[str, Any]] = [
-            {"type": "tile", "entity": shown[key]} for key in keys if key in shown
+            {"type": "tile", "entity": shown[key], "name": NAME}
+            for key in keys
+            if key in shown
         ]
         if title == "Power":
-            lines = [{"entity": card["entity"]} for card in cards]
+            lines = [{"entity": card["entity"], "name": NAME} for card in cards]
             cards.append(
                 {"type": "history-graph", "hours_to_show": 1, "entities": lines}
             )
@@ -410,7 +431,6 @@ async def run(arguments: argparse.Namespace, stop: asyncio.Event) -> None:
         raise DemoError(f"no meter is called {meter}; there are {known}")
     if arguments.clean or kept.get("meter") != meter:
         kept = {}
-        shutil.rmtree(DEMO, ignore_errors=True)
     with socket.socket() as wanted:
         try:
             wanted.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -420,9 +440,9 @@ async def run(arguments: argparse.Namespace, stop: asyncio.Event) -> None:
                 f"port {arguments.port} cannot be had ({error.strerror});"
                 " choose another with --port"
             ) from error
-    DEMO.mkdir(exist_ok=True)
 
     async with AsyncExitStack() as stack:
+        stack.enter_context(folder(clean=not kept))
         print(f"Starting a simulated {meter} and Home Assistant ...", flush=True)
         simulator, meter_port = await stack.enter_async_context(
             simulated(meter, kept.get("meter_port", 0))

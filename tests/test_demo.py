@@ -149,6 +149,8 @@ def test_demo(checkout: Path) -> None:
     assert any(float(value) > 0 for (value,) in values if value[0].isdigit())
 
     with demo(checkout) as said:
+        again = run(checkout, "--port", "0", "--clean")
+        assert again.stderr == "demo: the demo runs already; end that one first\n"
         assert "kamstrup" in said
         assert f"127.0.0.1:{meter_port[1]}" in said
         assert complaints(checkout) == []
