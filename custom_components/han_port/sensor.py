@@ -10,6 +10,7 @@ from homeassistant.components.sensor import (
     SensorStateClass,
 )
 from homeassistant.const import (
+    DEGREE,
     EntityCategory,
     UnitOfApparentPower,
     UnitOfElectricCurrent,
@@ -133,6 +134,15 @@ SENSORS = {
             _Q.CURRENT_N,
             enabled=False,
         ),
+        *_alike(
+            None,
+            DEGREE,
+            0,
+            _Q.PHASE_ANGLE_L1,
+            _Q.PHASE_ANGLE_L2,
+            _Q.PHASE_ANGLE_L3,
+            enabled=False,
+        ),
         *_alike(SensorDeviceClass.POWER_FACTOR, None, 2, _Q.POWER_FACTOR),
         *_alike(
             SensorDeviceClass.POWER_FACTOR,
@@ -240,9 +250,11 @@ async def async_setup_entry(
 
     @callback
     def add_new() -> None:
-        if new := coordinator.quantities & SENSORS.keys() - added:
-            added.update(new)
-            async_add_entities(HanPortSensor(coordinator, key) for key in new)
+        if coordinator.quantities <= added:
+            return
+        new = [key for key in SENSORS if key in coordinator.quantities - added]
+        added.update(coordinator.quantities)
+        async_add_entities(HanPortSensor(coordinator, key) for key in new)
 
     add_new()
     entry.async_on_unload(coordinator.async_add_listener(add_new))
