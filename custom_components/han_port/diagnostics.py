@@ -1,0 +1,237 @@
+"""What can a user send us?
+
+Everything that explains a failure or adds a meter, and nothing that says whose meter it
+is: identities are masked at equal length, also inside the frames, and the checksums
+computed again, so that a frame can be decoded as it stands here.
+"""
+
+from collections.abc import Iterable, Iterator
+import re
+from typing import Any
+
+from homeassistant.components.diagnostics import REDACTED, async_redact_data
+from homeassistant.const import CONF_DEVICE
+from homeassistant.core import HomeAssistant
+
+from .const import CONF_METER_ID
+from .coordinator import HanPortConfigEntry, HanPortCoordinator
+from .protocol import ErrorCode, Meter, MeterReading, Outcome, ProtocolError
+
+KEYS = {"encryption_key", "authentication_key"}
+
+# What is not as long is a number of something, and would be found everywhere.
+SHORTEST_IDENTITY = 6
+# Of an identity that was hit by damage one half may still be read.
+SHORTEST_HALF = 4
+
+DAMAGED = (ErrorCode.CRC, ErrorCode.TRUNCATED)
+
+# Lines of a telegram that say who the meter or a submeter is; 0-0:96.1.4 is a version.
+IDENTITY_LINE = re.compile(
+    rb"(-\d+:(?:96\.1\.(?!4\()\d+|42\.0\.0|0\.0\.\d+)\()([0-9A-Za-z]{6,})(?=\))"
+)
+# In a damaged frame an id cannot be known for sure: all that is as long as one.
+DIGITS = re.compile(rb"[0-9]{10,}|(?:3[0-9]){8,}")
+
+# The end of one frame and the beginning of the next
+BETWEEN = rb".{6,32}?"
+
+
+async def async_get_config_entry_diagnostics(
+    hass: HomeAssistant, entry: HanPortConfigEntry
+) -> dict[str, Any]:
+    """Return what the entry remembers, and what its meter sent last."""
+    data = async_redact_data(entry.data, KEYS)
+    if entry.data[CONF_METER_ID] is not None:
+        data[CONF_METER_ID] = mask(entry.data[CONF_METER_ID])
+    data[CONF_DEVICE] = without_host(entry.data[CONF_DEVICE])
+    diagnostics = {"entry": {"data": data, "options": dict(entry.options)}}
+    # An entry that is not loaded has none.
+    coordinator: HanPortCoordinator | None = getattr(entry, "runtime_data", None)
+    if coordinator is None:
+        return diagnostics
+    outcomes = list(coordinator.recent)
+    meters = [meter for outcome in outcomes for meter in _meters_of(outcome.result)] + [
+        Meter(id=entry.data[CONF_METER_ID])
+    ]
+    known = {form for meter in meters for forms in _forms_of(meter) for form in forms}
+    known |= {
+        (title, title[:3] + bytes(len(title) - 3))
+        for outcome in outcomes
+        if isinstance(outcome.result, ProtocolError)
+        and len(title := outcome.result.system_title) > 3
+    }
+    return diagnostics | {
+        "connected": coordinator.connected,
+        "cadence": coordinator.cadence,
+        "counters": dict(coordinator.counters),
+        "values": dict(coordinator.data),
+        "recent": [
+            {
+                "offset": outcome.offset,
+                "frame": _masked_frame(outcome, known),
+                **_result(outcome.result),
+            }
+            for outcome in outcomes
+        ],
+    }
+
+
+def without_host(device: str) -> str:
+    """Leave of a URL what kind of bridge it is, and the port; a local path stays."""
+    return re.sub(r"://.*?(:\d+)?(/.*)?$", rf"://{REDACTED}\1", device)
+
+
+def mask(identity: str) -> str:
+    """Keep the half that makers have in common, one less, and put 0 for the rest."""
+    keep = max(len(identity) // 2 - 1, 0)
+    return identity[:keep] + "0" * (len(identity) - keep)
+
+
+def _result(result: MeterReading | ProtocolError) -> dict[str, Any]:
+    """Describe what was read, or why nothing was."""
+    if isinstance(result, ProtocolError):
+        return {"error": result.code, "detail": result.detail}
+    return {"reading": _described(result)}
+
+
+def _described(reading: MeterReading) -> dict[str, Any]:
+    """Describe a reading; what is named as identity is masked."""
+    meter = reading.meter
+    described = {
+        "manufacturer": meter.manufacturer,
+        "type": meter.type,
+        **{
+            key: mask(identity)
+            for key in ("id", "id_alt", "logical_device_name")
+            if (identity := getattr(meter, key)) is not None
+        },
+        "list_version": meter.list_version,
+        "flag_id": meter.flag_id,
+        "kind": meter.kind,
+        "list_kind": reading.list_kind,
+        "meter_time": reading.meter_time and reading.meter_time.isoformat(),
+        "values": dict(reading.values),
+        "unmeasured": sorted(reading.unmeasured),
+        "submeters": [_described(each) for each in reading.submeters],
+    }
+    return {key: value for key, value in described.items() if value not in (None, [])}
+
+
+def _meters_of(result: MeterReading | ProtocolError) -> Iterator[Meter]:
+    """Give the meter and its submeters."""
+    if isinstance(result, MeterReading):
+        yield result.meter
+        for submeter in result.submeters:
+            yield submeter.meter
+
+
+def _forms_of(meter: Meter) -> Iterator[list[tuple[bytes, bytes]]]:
+    """Give what each identity of a meter looks like in frames, and what to put there.
+
+    They are sent as text, as hexadecimal text (P1), and as unsigned number (Kamstrup).
+    """
+    identities = (meter.id, meter.id_alt, meter.logical_device_name)
+    for identity in dict.fromkeys(identities):
+        if identity is None or len(identity) < SHORTEST_IDENTITY:
+            continue
+        text, masked = (each.encode("latin-1") for each in (identity, mask(identity)))
+        forms = [
+            (text, masked),
+            (text.hex().encode(), masked.hex().encode()),
+            (text.hex().upper().encode(), masked.hex().upper().encode()),
+        ]
+        if identity.isdecimal() and int(identity) < 1 << 32:
+            numbers = (b"\x06" + int(each).to_bytes(4) for each in (text, masked))
+            forms.append((next(numbers), next(numbers)))
+        yield forms
+
+
+def _masked_frame(outcome: Outcome, known: Iterable[tuple[bytes, bytes]]) -> str:
+    """Give a frame in hexadecimal without any identity, its checksums right as before.
+
+    A frame whose meter named itself in a way that is not found in it is withheld.
+    """
+    frame, result = outcome.frame, outcome.result
+    masked = IDENTITY_LINE.sub(lambda match: match[1] + _zeros(match[2]), frame)
+    damaged = isinstance(result, ProtocolError) and result.code in DAMAGED
+    for identity, replacement in sorted(known, key=lambda form: -len(form[0])):
+        masked = masked.replace(identity, replacement)
+        half = len(identity) // 2
+        if damaged and half >= SHORTEST_HALF:
+            masked = masked.replace(identity[:half], replacement[:half])
+            masked = masked.replace(identity[half:], replacement[half:])
+    if damaged:
+        masked = DIGITS.sub(lambda match: _zeros(match[0]), masked)
+    for meter in _meters_of(result):
+        for forms in _forms_of(meter):
+            if any(identity in frame for identity, _ in forms):
+                continue
+            joined = _mask_divided(masked, *forms[0])
+            if joined is None:
+                return REDACTED
+            masked = joined
+    return (_sealed(masked) if _sealed(frame) == frame else masked).hex()
+
+
+def _mask_divided(frame: bytes, identity: bytes, replacement: bytes) -> bytes | None:
+    """Mask an identity of which one frame has the beginning and the next the rest."""
+    for at in range(1, len(identity)):
+        first, rest = re.escape(identity[:at]), re.escape(identity[at:])
+        pattern = b"(?s)" + first + b"(" + BETWEEN + b")" + rest
+        if (match := re.search(pattern, frame)) is not None:
+            start, end = match.span()
+            divided = replacement[:at] + match[1] + replacement[at:]
+            return frame[:start] + divided + frame[end:]
+    return None
+
+
+def _zeros(digits: bytes) -> bytes:
+    """Mask an identity, which may be hexadecimal text of one, in a telegram."""
+    text = digits.decode("ascii")
+    if re.fullmatch(r"(?:[2-7][0-9A-Fa-f])+", text):
+        text = bytes.fromhex(text).decode("ascii")
+        return mask(text).encode("ascii").hex().upper().encode("ascii")
+    return mask(text).encode("ascii")
+
+
+def _sealed(frame: bytes) -> bytes:
+    """Compute the checksums of frames, or of a telegram, again."""
+    data = bytearray(frame)
+    at = 0
+    while at < len(data):
+        match data[at]:
+            case 0x7E:  # HDLC: see protocol.hdlc
+                end = at + 1 + (int.from_bytes(data[at + 1 : at + 3]) & 0x7FF)
+                if data[end : end + 1] != b"\x7e" and b"\r\n" in data:
+                    # An adapter has put 0D before every 0A.
+                    plain = _sealed(frame.replace(b"\r\n", b"\n"))
+                    return plain.replace(b"\n", b"\r\n")
+                fcs = _crc(data[at + 1 : end - 2], 0x8408, 0xFFFF) ^ 0xFFFF
+                data[end - 2 : end] = fcs.to_bytes(2, "little")
+                at = end + 1
+            case 0x68:  # M-Bus: see protocol.mbus
+                end = at + 4 + sum(data[at + 1 : at + 2])
+                if data[end + 1 : end + 2] != b"\x16":
+                    end += 256  # a length modulo 256
+                data[end : end + 1] = bytes((sum(data[at + 4 : end]) & 0xFF,))
+                at = end + 2
+            case 0x2F:  # P1: see protocol.p1
+                end = data.find(b"!", at) + 1
+                if digits := len(data[end : end + 4]):
+                    # Some meters leave leading zeros out.
+                    crc = b"%X" % _crc(data[at:end], 0xA001, 0)
+                    data[end : end + 4] = crc.zfill(4) if digits == 4 else crc
+                break
+            case _:  # an APDU by itself has none
+                break
+    return bytes(data)
+
+
+def _crc(data: bytes | bytearray, polynomial: int, crc: int) -> int:
+    """Compute a reflected CRC-16 from its initial value on."""
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (polynomial if crc & 1 else 0)
+    return crc

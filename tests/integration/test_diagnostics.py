@@ -1,0 +1,354 @@
+"""Is everything in what users send us, except whose meter it is?"""
+
+from datetime import timedelta
+import json
+from typing import Any
+
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.components.diagnostics import (
+    get_diagnostics_for_config_entry,
+)
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+
+from custom_components.han_port.diagnostics import (
+    async_get_config_entry_diagnostics,
+    mask,
+    without_host,
+)
+from custom_components.han_port.protocol import (
+    Decoder,
+    ErrorCode,
+    Meter,
+    MeterReading,
+    Outcome,
+    ProtocolError,
+    Quantity,
+    decode,
+)
+from homeassistant.core import HomeAssistant
+import simulator
+from simulator.frames import LLC, hdlc
+from tests.integration.conftest import METER, NOON, Port, make_entry, say, set_up
+
+pytestmark = pytest.mark.usefixtures("port")
+
+MASKED = "7359992000000000"
+
+# What the flow asks no key for yet sends what can be read without
+PLAIN = [
+    "aidon-3p",
+    "kaifa-3p",
+    "kamstrup-3p",
+    "lg-e350",
+    "aidon-se",
+    "kaifa-se-obis",
+    "lg-ch",
+    "iskra-ch",
+    "iskra-si",
+    "p1-se",
+    "dsmr5",
+]
+
+
+async def diagnose(hass: HomeAssistant, *outcomes: Outcome) -> list[dict[str, Any]]:
+    """Give what diagnostics say of these outcomes."""
+    entry = await set_up(hass, make_entry())
+    entry.runtime_data.recent.extend(outcomes)
+    diagnostics = await async_get_config_entry_diagnostics(hass, entry)
+    assert json.loads(json.dumps(diagnostics)) == diagnostics
+    recent: list[dict[str, Any]] = diagnostics["recent"]
+    return recent
+
+
+def outcomes_of(frames: bytes) -> list[Outcome]:
+    """Read what a meter sends, to the last byte."""
+    decoder = Decoder()
+    return decoder.feed(frames) + decoder.flush()
+
+
+def message_of(name: str) -> tuple[str, bytes]:
+    """Give the id of a simulated meter, and its longest list."""
+    meter = simulator.create(name, seed=123456789)
+    messages = meter.messages(NOON, NOON + timedelta(seconds=15))
+    return meter.id, max((message for _, message in messages), key=len)
+
+
+async def test_diagnostics(
+    hass: HomeAssistant, hass_client: ClientSessionGenerator, port: Port
+) -> None:
+    """All that the entry knows is there; keys and identity are not."""
+    entry = await set_up(hass, make_entry(encryption_key="00" * 16))
+    full, short = METER.list(2, active_power_import=1234), METER.list(1)
+    await say(hass, port, full, short[:20] + b"\xff" + short[21:])
+    diagnostics: Any = await get_diagnostics_for_config_entry(hass, hass_client, entry)
+
+    data = dict(diagnostics["entry"]["data"])
+    assert set(data.pop("quantities")) >= {"active_power_import", "voltage_l1"}
+    assert data == {
+        "device": "/dev/serial/by-id/usb-HAN",
+        "manufacturer": "Aidon",
+        "meter_type": "6534",
+        "meter_id": MASKED,
+        "encryption_key": "**REDACTED**",
+    }
+    assert diagnostics["entry"]["options"] == {}
+    assert diagnostics["connected"] is True
+    assert diagnostics["cadence"] is None
+    counters = diagnostics["counters"]
+    assert counters["bytes"] == len(full) + len(short)
+    assert (counters["frames"], counters["crc"], counters["losses"]) == (1, 1, 0)
+    assert diagnostics["values"]["active_power_import"] == 1234
+    assert [each["offset"] for each in diagnostics["recent"]] == [0, len(full)]
+
+    read, failed = diagnostics["recent"]
+    reading = dict(read["reading"])
+    assert reading.pop("values")["active_power_import"] == 1234
+    assert reading == {
+        "manufacturer": "Aidon",
+        "type": "6534",
+        "id": MASKED,
+        "list_version": "AIDON_V0001",
+        "kind": "electricity",
+        "list_kind": 2,
+    }
+    assert failed["error"] == "crc"
+    assert failed["detail"] == "HDLC checksum is wrong"
+    assert METER.id not in json.dumps(diagnostics)
+    assert METER.id.encode().hex() not in json.dumps(diagnostics)
+
+
+async def test_diagnostics_not_loaded(hass: HomeAssistant) -> None:
+    """An entry whose port does not open, and without id, has its data to show."""
+    entry = make_entry(None, "socket://192.0.2.1:6638")
+    entry.add_to_hass(hass)
+    assert await async_get_config_entry_diagnostics(hass, entry) == {
+        "entry": {
+            "data": {
+                "device": "socket://**REDACTED**:6638",
+                "manufacturer": "Aidon",
+                "meter_type": "6534",
+                "meter_id": None,
+                "quantities": ["active_power_export", "active_power_import"],
+            },
+            "options": {},
+        }
+    }
+
+
+async def test_recent_is_bounded(hass: HomeAssistant, port: Port) -> None:
+    """The last twenty frames are enough, and all there are."""
+    entry: MockConfigEntry = await set_up(hass, make_entry())
+    frames = [METER.list(1, active_power_import=power) for power in range(25)]
+    await say(hass, port, METER.list(2), *frames)
+    diagnostics = await async_get_config_entry_diagnostics(hass, entry)
+    powers = [
+        each["reading"]["values"]["active_power_import"]
+        for each in diagnostics["recent"]
+    ]
+    assert powers == list(range(5, 25))
+
+
+@pytest.mark.parametrize("name", PLAIN)
+async def test_frames_are_fixtures(hass: HomeAssistant, name: str) -> None:
+    """A masked frame gives the same values, of a meter that is not that one."""
+    meter_id, message = message_of(name)
+    (outcome,) = outcomes_of(message)
+    assert isinstance(outcome.result, MeterReading)
+    (described,) = await diagnose(hass, outcome)
+    frame = bytes.fromhex(described["frame"])
+    assert len(frame) == len(outcome.frame)
+
+    (again,) = decode(frame)
+    assert isinstance(again.result, MeterReading)
+    assert again.result.values == outcome.result.values
+    assert described["reading"]["values"] == dict(outcome.result.values)
+    assert again.result.meter.type == outcome.result.meter.type
+    if outcome.result.meter.id is not None:
+        assert again.result.meter.id == mask(outcome.result.meter.id)
+    for form in (meter_id.encode(), meter_id.encode().hex().upper().encode()):
+        assert form not in frame
+
+
+async def test_submeters(hass: HomeAssistant) -> None:
+    """The gas meter behind the electricity meter has an identity too."""
+    _, message = message_of("dsmr5")
+    (outcome,) = outcomes_of(message)
+    assert isinstance(outcome.result, MeterReading)
+    (submeter,) = outcome.result.submeters
+    assert submeter.meter.id is not None
+    (described,) = await diagnose(hass, outcome)
+    (again,) = decode(bytes.fromhex(described["frame"]))
+    assert isinstance(again.result, MeterReading)
+    assert again.result.submeters[0].meter.id == mask(submeter.meter.id)
+    assert described["reading"]["submeters"][0]["id"] == mask(submeter.meter.id)
+    assert again.result.submeters[0].values == submeter.values
+
+
+@pytest.mark.parametrize("at", range(1, 16))
+async def test_id_in_two_frames(hass: HomeAssistant, at: int) -> None:
+    """An id of which one frame has the beginning and the next the rest is masked."""
+    apdu = METER.list(2)[9:-3].removeprefix(LLC)
+    cut = apdu.index(METER.id.encode()) + at
+    blocks = (
+        LLC + b"\xe0\x40\x00\x01\x00\x00" + bytes((cut,)) + apdu[:cut],
+        b"\xe0\xc0\x00\x02\x00\x00\x81" + bytes((len(apdu) - cut,)) + apdu[cut:],
+    )
+    frames = b"".join(hdlc(block, bytes.fromhex("ceff03")) for block in blocks)
+    (outcome,) = outcomes_of(frames)
+    assert isinstance(outcome.result, MeterReading)
+    (described,) = await diagnose(hass, outcome)
+    (again,) = decode(bytes.fromhex(described["frame"]))
+    assert isinstance(again.result, MeterReading)
+    assert again.result.values == outcome.result.values
+    assert again.result.meter.id == MASKED
+
+
+async def test_id_not_found(hass: HomeAssistant) -> None:
+    """A frame that says the id in an unknown way is not shown at all."""
+    reading = MeterReading(Meter(id="1234567"), {Quantity.ENERGY_IMPORT: 1.0})
+    (described,) = await diagnose(hass, Outcome(0, b"\x0f\x12\x34\x56\x70", reading))
+    assert described["frame"] == "**REDACTED**"
+    assert described["reading"]["id"] == "1200000"
+
+
+async def test_id_too_short(hass: HomeAssistant) -> None:
+    """A few digits are no identity, and would be found among the values."""
+    reading = MeterReading(Meter(id="12"), {Quantity.ENERGY_IMPORT: 12.0})
+    (described,) = await diagnose(hass, Outcome(0, b"\x0f\x00\x1212", reading))
+    assert described["frame"] == "0f00123132"
+
+
+async def test_apdu_by_itself(hass: HomeAssistant) -> None:
+    """An APDU that came without a frame has no checksum to compute."""
+    apdu = METER.list(2)[9:-3].removeprefix(LLC)
+    (outcome,) = decode(apdu)
+    (described,) = await diagnose(hass, outcome)
+    masked = apdu.replace(METER.id.encode(), MASKED.encode())
+    assert described["frame"] == masked.hex()
+
+
+async def test_line_feeds_translated(hass: HomeAssistant) -> None:
+    """A frame stays as its adapter changed it, and is proved by the same checksum."""
+    frame = METER.list(2).replace(b"\n", b"\r\n")
+    (outcome,) = outcomes_of(frame)
+    assert isinstance(outcome.result, MeterReading)
+    (described,) = await diagnose(hass, outcome)
+    masked = bytes.fromhex(described["frame"])
+    assert masked.count(b"\r\n") == masked.count(b"\n") > 2
+    (again,) = outcomes_of(masked)
+    assert isinstance(again.result, MeterReading)
+    assert again.result.values == outcome.result.values
+    assert again.result.meter.id == MASKED
+
+
+@pytest.mark.parametrize("half", [3, 12])
+async def test_damaged_id(hass: HomeAssistant, half: int) -> None:
+    """Where damage hit a known id, what it spared does not give it away."""
+    frame = bytearray(METER.list(2))
+    frame[frame.index(METER.id.encode()) + half] ^= 1
+    (outcome,) = outcomes_of(bytes(frame))
+    assert isinstance(outcome.result, ProtocolError)
+    assert outcome.result.code is ErrorCode.CRC
+    (described,) = await diagnose(hass, outcome)
+    shown = bytes.fromhex(described["frame"])
+    at = frame.index(b"\x0a\x10") + 2
+    secret = {shown[place] for place in range(at + 7, at + 16)}
+    assert secret <= set(b"01")
+    assert len(shown) == len(frame)
+    assert described["error"] == "crc"
+
+
+async def test_damaged_unknown_id(hass: HomeAssistant) -> None:
+    """Where no list ever came whole, what looks like an id is taken for one."""
+    meter = simulator.create("kaifa-3p", seed=987654321)
+    frame = meter.message(NOON, 2)[:90]
+    telegram = b"/KFM5X\r\n\r\n0-0:96.13.1(4B3031323334353637383930)\r\n!0000\r\n"
+    first, second = await diagnose(hass, *outcomes_of(frame), *outcomes_of(telegram))
+    assert meter.id.encode() in frame
+    assert b"6970631000000000" in bytes.fromhex(first["frame"])
+    assert b"4B3031323330303030303030)" in bytes.fromhex(second["frame"])
+    assert (first["error"], second["error"]) == ("truncated", "crc")
+
+
+@pytest.mark.parametrize("name", ["kamstrup-dk", "kaifa-at", "sagemcom-at-old"])
+async def test_enciphered(hass: HomeAssistant, name: str) -> None:
+    """The system title names the maker; the serial number in it is not shown."""
+    _, message = message_of(name)
+    (outcome,) = outcomes_of(message)
+    assert isinstance(outcome.result, ProtocolError)
+    title = outcome.result.system_title
+    assert len(title) == 8
+    assert title in message
+    (described,) = await diagnose(hass, outcome)
+    frame = bytes.fromhex(described["frame"])
+    assert title not in frame
+    (again,) = decode(frame)
+    assert isinstance(again.result, ProtocolError)
+    assert again.result.code is ErrorCode.NO_KEY
+    assert again.result.system_title == title[:3] + bytes(5)
+    assert described["error"] == "encrypted-no-key"
+
+
+@pytest.mark.parametrize(
+    ("checksum", "result"), [("B9F", "unsupported"), ("", "unsupported")]
+)
+async def test_telegram_checksums(
+    hass: HomeAssistant, checksum: str, result: str
+) -> None:
+    """A checksum of three digits, or none, is left in its form."""
+    # A heat meter: hanporten and others print what such cables send
+    telegram = (
+        "/NWA-WARMTELINK\r\n\r\n"
+        + "1-3:0.2.8(50)\r\n" * bool(checksum)
+        + "0-0:1.0.0(260215200523W)\r\n0-0:96.1.1(ADC3100000158491)\r\n"
+        "0-0:96.13.1()\r\n0-0:96.13.0()\r\n0-1:24.1.0(004)\r\n"
+        "0-1:96.1.0(621848012D2C0B0C)\r\n0-1:24.2.1(260215200523W)(240.860*GJ)\r\n"
+        f"!{checksum}\r\n"
+    ).encode()
+    (outcome,) = outcomes_of(telegram)
+    assert isinstance(outcome.result, ProtocolError)
+    assert outcome.result.code == result
+    (described,) = await diagnose(hass, outcome)
+    frame = bytes.fromhex(described["frame"])
+    assert b"0-0:96.1.1(ADC310000000000" in frame
+    assert b"0-1:96.1.0(6218480" in frame
+    assert b"01584" not in frame
+    assert b"2D2C0B0C" not in frame
+    (again,) = outcomes_of(frame + b"\r\n")
+    assert isinstance(again.result, ProtocolError)
+    assert again.result.code == result
+
+
+@pytest.mark.parametrize(
+    ("device", "shown"),
+    [
+        ("/dev/ttyUSB0", "/dev/ttyUSB0"),
+        ("socket://192.0.2.1:6638", "socket://**REDACTED**:6638"),
+        ("tcp://user@bridge.example:23", "tcp://**REDACTED**:23"),
+        ("socket://[2001:db8::1]:6638", "socket://**REDACTED**:6638"),
+        ("rfc2217://bridge.example", "rfc2217://**REDACTED**"),
+        (
+            "esphome://192.0.2.1:6053/?port_name=HAN&key=c2VjcmV0",
+            "esphome://**REDACTED**:6053",
+        ),
+        ("esphome-hass://esphome/01ABC?port_name=HAN", "esphome-hass://**REDACTED**"),
+    ],
+)
+def test_without_host(device: str, shown: str) -> None:
+    """A URL keeps its scheme and port: the host may be a person's own."""
+    assert without_host(device) == shown
+
+
+@pytest.mark.parametrize(
+    ("identity", "shown"),
+    [
+        ("7359992890497997", "7359992000000000"),
+        ("12345678", "12300000"),
+        ("1", "0"),
+        ("", ""),
+    ],
+)
+def test_mask(identity: str, shown: str) -> None:
+    """An id keeps its length and what tells the maker, never its last half."""
+    assert mask(identity) == shown
