@@ -135,6 +135,28 @@ def test_last_hour_before_settlement(account: Account) -> None:
     assert account.last_hour(IMPORT) == Window(NOON, at(60), approx(3.6))
 
 
+def test_lost_list(account: Account) -> None:
+    """An hour whose list never comes is settled by estimate, once, after five minutes."""
+    run(account, at(0, 20), at(65))
+    values = LIST_2
+    settled = send(account, at(65, 10), values)
+    assert settled == {
+        IMPORT: Settlement(at(60), approx(103.6), estimated=True),
+        EXPORT: Settlement(at(60), 7, estimated=True),
+    }
+    assert send(account, at(65, 20), values) == {}
+    again = Account(OSLO)
+    again.restore(account.as_dict())
+    assert send(again, at(65, 20), values) == {}
+
+
+def test_no_estimate_of_gap(account: Account) -> None:
+    """An hour that ended in a gap is not settled by estimate, nor by one list twice."""
+    assert send(account, at(5, 10), LIST_2) == {}
+    run(account, at(5, 20), at(50))
+    assert send(account, at(70), LIST_2) == {}
+
+
 def test_live_meter() -> None:
     """Counters that come with each message pass straight through, and settle nothing."""
     account = Account(OSLO)
@@ -296,7 +318,9 @@ def test_restart(account: Account) -> None:
     assert again.hour.forecast == account.hour.forecast
 
 
-@pytest.mark.parametrize("stored", [None, [], {}, {"meter_id": 7, "counters": []}])
+@pytest.mark.parametrize(
+    "stored", [None, [], {}, {"meter_id": 7, "counters": []}, {"settled": 7}]
+)
 def test_no_state(stored: object) -> None:
     """A state that cannot be read is a fresh start."""
     account = Account(OSLO)

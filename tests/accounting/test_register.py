@@ -167,6 +167,37 @@ def test_published_at_snapshot(counter: LiveCounter) -> None:
     assert counter.published == 103.64
 
 
+def test_published_before_hour(counter: LiveCounter) -> None:
+    """With the last sample of an hour its energy is published to the end of it."""
+    run(counter, at(0, 20), at(59, 45))
+    assert counter.published == 103.58
+    run(counter, at(59, 55), at(59, 55))
+    assert counter.total == approx(103.595)
+    assert counter.published == 103.6
+    run(counter, at(60, 5), at(60, 5))
+    assert counter.total == approx(103.605)
+    assert counter.published == 103.6
+
+
+def test_published_before_hour_without_power(counter: LiveCounter) -> None:
+    """Where no power flows at the end of an hour, all of its energy is published."""
+    run(counter, at(0, 20), at(59, 25), watts=3000)
+    run(counter, at(59, 35), at(59, 55), watts=0)
+    assert counter.total == approx(102.9775)
+    assert counter.published == approx(counter.total, abs=0.0005)
+
+
+def test_published_before_hour_and_outage(counter: LiveCounter) -> None:
+    """An interval that was long once says little of the next, so not all is published."""
+    run(counter, at(0, 20), at(58, 40))
+    counter.advance(at(59, 44), 3600)
+    counter.publish()
+    assert counter.published == 103.58
+    counter.advance(at(59, 59), 3600)
+    settle(counter, at(59, 59), 103.59)
+    assert counter.published == 103.59
+
+
 def test_steps_of_floats() -> None:
     """A total on a step is on it, whatever the binary fraction makes of it."""
     counter = LiveCounter(OSLO)

@@ -11,7 +11,8 @@ from .hour import RunningHour
 from .peaks import PeakRules, Peaks
 from .register import MAX_WATTS, LiveCounter, Refusal, Settlement
 from .snapshot import SnapshotDater
-from .window import HOUR, Window, window_start
+from .stored import DAMAGE, instant, optional
+from .window import HOUR, LATE, Window, window_start
 
 
 class _Direction(NamedTuple):
@@ -60,6 +61,7 @@ class Account:
         self.refused = Counter[Refusal]()
         self._zone = zone
         self._when: datetime | None = None
+        self._settled: datetime | None = None
         self._begin()
 
     def _begin(self) -> None:
@@ -83,8 +85,9 @@ class Account:
         """Take a reading received at `when` (aware).
 
         Gives what was settled, by energy import and export: the counters of the full
-        hour if the reading holds them and they are believed. Meters that send counters
-        all the time settle with each, and are not mentioned unless there was a gap.
+        hour if the reading holds them and they are believed; their estimates once it is
+        too late for that. Meters that send counters all the time settle with each, and
+        are not mentioned unless there was a gap.
         """
         when = self._when = when.astimezone(UTC)
         values = {
@@ -122,28 +125,39 @@ class Account:
         if new_window or Quantity.ENERGY_IMPORT in settled:
             for window in self.hour.closed():
                 self.peaks.record(window)
-        return {
-            name: each
-            for name, each in settled.items()
-            if each.gap is not None or not self.live
-        }
+        if self.live:
+            return {n: each for n, each in settled.items() if each.gap is not None}
+        return settled or self._estimates(when)
 
     def _settle(
         self, when: datetime, reading: MeterReading, counters: Mapping[Quantity, float]
     ) -> dict[Quantity, Settlement]:
         """Find the instant of the counters, and settle each that is plausible."""
         settled: dict[Quantity, Settlement] = {}
-        instant = self._dater.date(when, reading, counters, self.counters)
-        if isinstance(instant, Refusal):
-            self.refused[instant] += 1
+        dated = self._dater.date(when, reading, counters, self.counters)
+        if isinstance(dated, Refusal):
+            self.refused[dated] += 1
             return settled
         for name, counter in counters.items():
-            outcome = self.counters[name].settle(instant, counter)
+            outcome = self.counters[name].settle(dated, counter)
             if isinstance(outcome, Settlement):
                 settled[name] = outcome
+                self._settled = outcome.instant
             else:
                 self.refused[outcome] += 1
         return settled
+
+    def _estimates(self, when: datetime) -> dict[Quantity, Settlement]:
+        """Settle a full hour by estimate, once, when its list can come no more."""
+        hour = window_start(when, HOUR, self._zone)
+        if when - hour <= LATE or self._settled == hour:
+            return {}
+        self._settled = hour
+        return {
+            name: Settlement(hour, value, estimated=True)
+            for name, live in self.counters.items()
+            if (value := live.at(hour)) is not None
+        }
 
     def last_hour(self, name: Quantity) -> Window | None:
         """Give the last full clock hour of energy import or export, None if not known.
@@ -173,6 +187,7 @@ class Account:
         """
         return {
             "meter_id": self.meter_id,
+            "settled": self._settled.isoformat() if self._settled else None,
             "counters": {
                 name.value: each.as_dict() for name, each in self.counters.items()
             },
@@ -185,6 +200,10 @@ class Account:
         parts = stored if isinstance(stored, Mapping) else {}
         meter_id, counters = parts.get("meter_id"), parts.get("counters")
         self.meter_id = meter_id if isinstance(meter_id, str) else None
+        try:
+            self._settled = optional(instant, parts.get("settled"))
+        except DAMAGE:
+            self._settled = None
         if not isinstance(counters, Mapping):
             counters = {}
         for name in _DIRECTIONS:

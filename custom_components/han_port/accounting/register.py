@@ -23,6 +23,7 @@ from .window import HOUR, QUARTER, window_start
 
 # The slowest list with power comes every 15 s, and bridges thin out to one a minute.
 MAX_GAP = timedelta(seconds=90)
+_MAX_AHEAD = timedelta(seconds=15)
 # Three phases of 100 A, the largest meter without transformers, are 69 kW.
 _MAX_KW = 100.0
 # No meter of a customer port sees more; 0xFFFFFFFF and the like do.
@@ -63,13 +64,15 @@ class Settlement(NamedTuple):
     """The counter of the meter is known for an instant (UTC).
 
     `correction` is the counter less the estimate for that instant, in kWh, and `gap` what
-    was missed since the settlement before; both are None where there is none.
+    was missed since the settlement before; both are None where there is none. `estimated`
+    is for an hour whose list was lost or not believed: the counter is then the estimate.
     """
 
     instant: datetime
     counter: float
     correction: float | None = None
     gap: Gap | None = None
+    estimated: bool = False
 
 
 class _Base(NamedTuple):
@@ -101,9 +104,11 @@ class LiveCounter:
 
     `total` is None until the meter has sent its counter, or `hold` was called. It never
     decreases: where the estimate was too high it waits for the meter to catch up, where
-    it was too low it gets the rest at once. `published` is the total for people and databases: it moves in
-    steps of 0.01 kWh, and at each snapshot of a full hour. `integral` is all energy seen
-    to flow. `disputed` is not None while the meter sends counters that fit each other but
+    it was too low it gets the rest at once. `published` is the total for people and
+    databases. It moves in steps of 0.01 kWh and at each snapshot of a full hour; with the
+    last sample before a full hour or quarter it gets what will have flowed by then if the
+    power stays, as no later sample is of that hour. `integral` is all energy seen to
+    flow. `disputed` is not None while the meter sends counters that fit each other but
     cannot follow the last one believed: it may have been replaced.
     """
 
@@ -116,6 +121,7 @@ class LiveCounter:
         self._zone = zone
         self._base: _Base | None = None
         self._settled = False
+        self._ahead: float | None = None
         self._sample: tuple[datetime, float] | None = None
         self._region = 0
         self._gap: tuple[datetime, datetime] | None = None
@@ -149,6 +155,9 @@ class LiveCounter:
                     value = base.counter + integral - base.integral
                 self._mark(boundary, _Mark(integral, self._region, value))
             self.integral += _energy(when - before, power, watts)
+            left = boundary + QUARTER - when
+            if left <= min(when - before, _MAX_AHEAD):
+                self._ahead = _energy(left, watts, watts)
             # One false sample must not raise what counts as plausible
             self._highest = max(self._highest, min(power, watts) / 1000)
             return
@@ -174,6 +183,7 @@ class LiveCounter:
             self.disputed = Dispute(since, counter)
             return refusal
         self.disputed = None
+        self._ahead = None
         mark = self._marks.get(when) or _Mark(self.integral, self._region)
         base, correction, gap = self._base, None, None
         if base is not None:
@@ -197,15 +207,17 @@ class LiveCounter:
     def publish(self) -> None:
         """Bring `total` and `published` up to date."""
         settled, self._settled = self._settled, False
+        ahead, self._ahead = self._ahead, None
         if self._base is None:
             return
-        self.total = max(self.total or 0.0, self._estimate(self._base))
-        if self.published is None or settled:
-            self.published = max(self.published or 0.0, round(self.total, 3))
+        estimate = self._estimate(self._base)
+        self.total = max(self.total or 0.0, estimate)
+        if self.published is None or settled or ahead is not None:
+            published = round(max(self.total, estimate + (ahead or 0.0)), 3)
         else:
             # The addend is for 0.29 / 0.01, which is 28.999999999999996
-            step = round(floor(self.total / _STEP + 1e-6) * _STEP, 2)
-            self.published = max(self.published, step)
+            published = round(floor(self.total / _STEP + 1e-6) * _STEP, 2)
+        self.published = max(self.published or 0.0, published)
 
     def hold(self, published: float) -> None:
         """Never show less than was published in a run whose end was not stored."""

@@ -9,7 +9,7 @@ QUARTER = timedelta(minutes=15)
 # An hour list is sent 5 to 55 s after the hour. A bridge may hold it back for a while, and
 # a meter's clock may run ahead of ours.
 _EARLY = timedelta(minutes=2)
-_LATE = timedelta(minutes=5)
+LATE = timedelta(minutes=5)
 
 
 class Window(NamedTuple):
@@ -40,4 +40,4 @@ def full_hour(when: datetime, zone: tzinfo) -> datetime | None:
     hour or later than five minutes after it.
     """
     hour = window_start(when + _EARLY, HOUR, zone)
-    return hour if when - hour <= _LATE else None
+    return hour if when - hour <= LATE else None
