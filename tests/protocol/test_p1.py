@@ -27,7 +27,7 @@ from custom_components.han_port.protocol.p1 import (
 )
 from custom_components.han_port.protocol.reading import MeterKind
 
-from .build import crc_x25
+from .build import crc_x25, hdlc
 from .check import (
     codes,
     comparable,
@@ -778,12 +778,37 @@ def test_layout_fits() -> None:
     assert changed("101209113020W", "101209113021W")
     assert changed("96.14.0(0002)", "96.14.0(0001)")
     assert not changed("1.7.0(01.193*kW)", "1.7.0(011.93*kW)")
-    assert not changed("1.7.0(01.193*kW)", "1.7.0(-1.193*kW)")
+    assert not changed("1.7.0(01.193*kW)", "1.7.0(01.193*kWh)")
     assert not changed("1.7.0(01.193*kW)", "3.7.0(01.193*kW)")
     assert not changed("4B384547", "4B384548")
     assert not changed("101209113020W", "101209113020S")
     assert not changed("12785.123*m3", "12785.124*m3")
     assert not changed("48656A2C", "48656A2D")
+
+
+@pytest.mark.parametrize("odd", ["--.---", "01.1x3", "0x.193", "     3"])
+def test_layout_no_number(odd: str) -> None:
+    """Where a number was and now is none, the rest of the telegram is read all the same."""
+    layout = Layout(text(DSMR_5))
+    assert odd[2] != "." or layout.fits(
+        text([line.replace("01.193", odd) for line in DSMR_5])
+    )
+    decoder = Decoder()
+    assert readings(decoder.feed(telegram(DSMR_5)))
+    (reading,) = readings(
+        decoder.feed(telegram([line.replace("01.193", odd) for line in DSMR_5]))
+    )
+    assert Q.ACTIVE_POWER_IMPORT not in reading.values
+    assert reading.values[Q.ENERGY_IMPORT] == 246913.578
+    broken = [line.replace("101209113020", "1012091130xx") for line in DSMR_5]
+    (reading,) = readings(decoder.feed(telegram(broken)))
+    assert reading.meter_time is None
+    assert reading.values[Q.ACTIVE_POWER_IMPORT] == 1193
+
+
+def test_layout_none() -> None:
+    """What a frame holds may begin with a slash and be no telegram."""
+    assert the_error(stream([hdlc(b"/=\1I\x07")])).code is ErrorCode.UNSUPPORTED
 
 
 def test_layout_unknown() -> None:

@@ -62,7 +62,7 @@ STARTS: Final = _SLASH + _SLASH.translate(_PARITY)
 
 _HEAD: Final = re.compile(rb"/([A-Za-z]{3})([ \"-.0-~]{0,60}+)\r{0,2}\n")
 _LONGEST_HEAD: Final = 4 + 60 + 3
-_BLANK: Final = re.compile(rb"(?:\r{0,2}\n)*")
+_SEALED: Final = re.compile(rb"(?:\r{0,2}\n)?\0")
 _CHECKSUM: Final = re.compile(rb"([0-9A-Fa-f]{4})|([0-9A-Fa-f]{0,3})(?=[\r\n])")
 _LINE_END: Final = re.compile(rb"\r*\n")
 _NO_ASCII: Final = re.compile(rb"[\x80-\xff]")
@@ -88,15 +88,15 @@ class P1Telegram(NamedTuple):
 
 
 # The check is a division of the whole message, as one number, by the polynomial
-# x^16 + x^15 + x^2 + 1 = (x + 1)(x^15 + x + 1): by the first factor, an even number of
-# bits is divisible. By the second: ARC sends the lowest bit first, which makes the number
-# a mirror image, to be divided by x^15 + x^14 + 1. With s a power of two,
-# 1 = x^14s + x^15s, so the low 14s bits L and the rest H are together worth
-# (L + L x^s + H) x^14s; x^14s divides nothing out and is dropped. Numbers of any length
-# are worked on as a whole, which is an order of magnitude faster than a table.
+# x^16 + x^15 + x^2 + 1 = (x + 1)(x^15 + x + 1). By the first factor a number with an
+# even count of bits is divisible. By the second: ARC sends the lowest bit first, which
+# makes the number a mirror image, to be divided by x^15 + x^14 + 1. With s a power of
+# two, 1 = x^14s + x^15s, so the low 14s bits L and the rest H are together worth
+# (L + L x^s + H) x^14s, and x^14s divides nothing. So a number of any length is halved
+# as a whole, an order of magnitude faster than by a table.
 _FOLDS: Final = [
     (1 << 15 * s, 14 * s, (1 << 14 * s) - 1, s)
-    for s in (1 << n for n in range(9, -1, -1))
+    for s in (512, 256, 128, 64, 32, 16, 8, 4, 2, 1)
 ]
 
 
@@ -135,10 +135,8 @@ def parse(buffer: bytes | bytearray, start: int) -> P1Telegram | int:
             raise _bad("no identification after the slash", 1)
         return available + 1
     at = head.end()
-    blank = _BLANK.match(buffer, at)
-    assert blank is not None
-    if buffer[blank.end() : blank.end() + 1] == b"\0":
-        return _parse_sealed(buffer, start, blank.end())
+    if (sealed := _SEALED.match(buffer, at)) is not None:
+        return _parse_sealed(buffer, start, sealed.end() - 1)
 
     end = buffer.find(END, at, start + LONGEST)
     limit = min(start + LONGEST, len(buffer)) if end < 0 else end
@@ -237,8 +235,8 @@ _LINE: Final = re.compile(
 _GROUP: Final = re.compile(r"\(([^()\r\n]*)\)")
 _NUMBER: Final = re.compile(r"(-?\d{1,12})(?:\.(\d{1,9}))?(?:\*(\w{1,6}))?", re.ASCII)
 _TIME: Final = re.compile(r"\d{12}[SW]?|\d{8} \d\d:\d\d:\d\d", re.ASCII)
+_POINTS: Final = bytes(0xFF if byte == ord(".") else 0 for byte in range(256))
 _SIX_DIGITS: Final = re.compile(r"\d{6}", re.ASCII)
-_ANY_DIGIT: Final = bytes.maketrans(b"123456789", b"0" * 9)
 
 _PREFIXES: Final = {"": 0, "k": 3, "K": 3, "M": 6, "m": -3}
 _UNIT: Final = re.compile(r"([kKMm]?)([A-Za-z]+)")
@@ -497,12 +495,12 @@ class _Clock:
 
     def read(self, digits: bytes) -> datetime | None:
         """Give the time, None where it is none; empty slots send 632525252525W."""
-        numbers = self._fields.read(digits)
-        if self._time_first:
-            numbers = numbers[3:] + numbers[:3]
-        year, month, day, hour, minute, second = numbers
-        year += 2000 if year < 100 else 0
         try:
+            numbers = self._fields.read(digits)
+            if self._time_first:
+                numbers = numbers[3:] + numbers[:3]
+            year, month, day, hour, minute, second = numbers
+            year += 2000 if year < 100 else 0
             return datetime(year, month, day, hour, minute, second, tzinfo=self._zone)
         except ValueError:
             return None
@@ -587,11 +585,11 @@ class Layout:
     def __init__(self, payload: bytes) -> None:
         """Work out the places of an intact telegram.
 
-        Raises ProtocolError UNSUPPORTED if it holds no electricity value.
+        Raises ProtocolError UNSUPPORTED if it is none, or holds no electricity value.
         """
         text = payload.decode("latin-1")
-        head = _HEAD.match(payload)
-        assert head is not None
+        if (head := _HEAD.match(payload)) is None:
+            raise ProtocolError(ErrorCode.UNSUPPORTED, "this is no telegram")
         winter = 2 if text[1:].startswith(_EASTERN) else 1
         lines: dict[str, _Line] = {}
         channels: dict[int, dict[str, _Line]] = {}
@@ -639,24 +637,28 @@ class Layout:
 
         spans = [(number.start, number.end) for number in numbers.values()]
         self._fields = _Fields(payload, spans)
+        # All but digits stay the same, the decimal points among them.
         mask = bytearray(b"\xff" * len(payload))
         for start, end in spans + unknown + (self._clock.spans if self._clock else []):
-            mask[start:end] = bytes(end - start)
+            mask[start:end] = payload[start:end].translate(_POINTS)
         self._mask = int.from_bytes(mask)
         self._constant = int.from_bytes(payload) & self._mask
-        self._shape = payload.translate(_ANY_DIGIT)
 
     def fits(self, payload: bytes) -> bool:
-        """Say whether a telegram differs in digits of values and times only."""
-        return (
-            payload.translate(_ANY_DIGIT) == self._shape
-            and int.from_bytes(payload) & self._mask == self._constant
-        )
+        """Say whether a telegram differs only where this one has digits that count."""
+        return int.from_bytes(payload) & self._mask == self._constant
 
     def read(self, payload: bytes) -> MeterReading:
-        """Give what a telegram that fits says."""
+        """Give what a telegram that fits says.
+
+        Raises ProtocolError UNSUPPORTED if no electricity value is left in it.
+        """
         digits = payload.translate(None, b".")
-        raws = self._fields.read(digits)
+        try:
+            raws = self._fields.read(digits)
+        except ValueError:
+            # Where the number was there is none now, so it is another layout.
+            return Layout(payload).read(payload)
         if self._scaled:
             raws = list(map(mul, raws, self._factors, strict=True))
         numbers = map(truediv, raws, self._divisors, strict=True)
