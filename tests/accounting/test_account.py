@@ -179,7 +179,12 @@ def test_gap_of_live_meter() -> None:
     send(account, at(50), values | {IMPORT: 100}, kind=None)
     settled = send(account, at(70), values | {IMPORT: 101}, kind=None)
     gap = Gap(at(50), at(70), 1)
-    assert settled == {IMPORT: Settlement(at(70), 101, 1, gap)}
+    assert settled == account.gaps == {IMPORT: Settlement(at(70), 101, 1, gap)}
+    again = Account(OSLO)
+    again.restore(json.loads(json.dumps(account.as_dict())))
+    assert again.gaps == account.gaps
+    send(account, at(70, 10), values | {IMPORT: 101}, kind=None)
+    assert account.gaps == again.gaps
 
 
 def test_tariffs() -> None:
@@ -218,6 +223,7 @@ def test_unmeasured(account: Account) -> None:
     values = LIST_2 | {IMPORT: 103.6, EXPORT: 0}
     settled = send(account, at(60, 10), values, kind=3, unmeasured=frozenset({EXPORT}))
     assert list(settled) == [IMPORT]
+    assert not account.refused
 
 
 def test_other_readings(account: Account) -> None:
@@ -328,10 +334,12 @@ def test_no_state(stored: object) -> None:
     assert account.as_dict() == Account(OSLO).as_dict()
 
 
-@pytest.mark.parametrize("part", ["counters", "hour", "lists"])
+@pytest.mark.parametrize("part", ["counters", "gaps", "hour", "lists"])
 def test_damaged_state(account: Account, part: str) -> None:
     """A part that is damaged costs no other part."""
-    run(account, at(0, 20), at(30))
+    run(account, at(0, 20), at(50))
+    run(account, at(70), at(120))
+    assert send_hour(account, 120, 107.2)[IMPORT].gap
     stored = account.as_dict()
     again = Account(OSLO)
     again.restore(stored | {part: "damaged"})

@@ -271,6 +271,18 @@ def test_gap_across_hour(counter: LiveCounter) -> None:
     assert counter.between(at(105), at(120)) == approx(0.9)
 
 
+def test_spread() -> None:
+    """A gap is shared out over its clock hours, by the time of it that lies in each."""
+    gap = Gap(at(30), at(150), 8)
+    assert [(each.start, each.end, each.energy) for each in gap.spread(OSLO)] == [
+        (at(0), at(60), 2),
+        (at(60), at(120), 4),
+        (at(120), at(180), 2),
+    ]
+    exact = Gap(at(60), at(120), 8)
+    assert [each.energy for each in exact.spread(OSLO)] == [8]
+
+
 def test_gaps_are_one(counter: LiveCounter) -> None:
     """Several gaps between two snapshots are reported from first to last."""
     run(counter, at(0, 20), at(50))
@@ -483,6 +495,17 @@ def test_gap_after_a_past_quarter(counter: LiveCounter) -> None:
     settle(counter, at(60), 103.6)
     assert counter.at(at(60)) == 103.6
     assert counter.at(at(75)) is None
+
+
+def test_gaps_at_both_hours(counter: LiveCounter) -> None:
+    """Between two snapshots that each fell into a gap there is one."""
+    run(counter, at(0, 20), at(50))
+    run(counter, at(60, 5), at(110))
+    settle(counter, at(60), 103.6)
+    run(counter, at(120, 5), at(120, 10))
+    settle(counter, at(120), 107.2)
+    assert counter.at(at(75)) is None
+    assert counter.between(at(60), at(120)) == approx(3.6)
 
 
 def test_snapshot_without_power() -> None:

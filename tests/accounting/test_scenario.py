@@ -307,6 +307,18 @@ def test_live_meter() -> None:
     assert not account.refused
 
 
+def test_restart_at_any_moment() -> None:
+    """A restart after each reading changes nothing at all."""
+    meter = simulator.create("kamstrup", seed=7)
+    account, other = Account(OSLO), Account(OSLO)
+    for when, reading in received(meter, SPRING + HOUR * 6.9, SPRING + HOUR * 9.1):
+        assert other.advance(when, reading) == account.advance(when, reading)
+        other = restarted(other)
+    assert other.as_dict() == account.as_dict()
+    assert other.peaks.as_dict() == account.peaks.as_dict()
+    assert other.peaks.average() is not None
+
+
 @pytest.fixture(scope="module")
 def month() -> tuple[simulator.SimulatedMeter, Account]:
     """Run a meter for a month, from what it knows, with a sample a minute to be quick."""

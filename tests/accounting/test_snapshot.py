@@ -247,6 +247,17 @@ def test_autumn(seen: bool) -> None:
     assert again == AUTUMN + timedelta(hours=1)
 
 
+def test_stale_in_autumn() -> None:
+    """The change explains a clock that is an hour behind, not two."""
+    house = House(AUTUMN)
+    house.run(AUTUMN + timedelta(seconds=10))
+    house.send(house.now, 100, "2026-10-25T02:00:10")
+    house.now += timedelta(hours=2.5)
+    house.run(AUTUMN + timedelta(hours=3, seconds=10))
+    again = house.send(house.now, 103.6, "2026-10-25T03:00:10")
+    assert again is Refusal.REPEATED
+
+
 def test_autumn_on_standard_time() -> None:
     """A meter that keeps standard time goes on as if nothing happened."""
     house = House(AUTUMN)

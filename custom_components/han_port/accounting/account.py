@@ -2,16 +2,17 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, tzinfo
 from math import inf, isfinite
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..protocol.reading import MeterReading, Quantity
 from .hour import RunningHour
 from .peaks import PeakRules, Peaks
-from .register import MAX_WATTS, LiveCounter, Refusal, Settlement
+from .register import MAX_WATTS, Gap, LiveCounter, Refusal, Settlement
 from .snapshot import SnapshotDater
-from .stored import DAMAGE, instant, optional
+from .stored import DAMAGE, instant, number, optional
 from .window import HOUR, LATE, Window, window_start
 
 
@@ -49,8 +50,9 @@ class Account:
     """The accounts of one meter: live counters, the running hour, the month's peaks.
 
     `counters` has a live counter for energy import and one for energy export. `hour` and
-    `peaks` are of import, in windows as long as the rules say. `refused` counts the lists
-    and counters not believed, by reason. Time is passed in; nothing else is needed.
+    `peaks` are of import, in windows as long as the rules say. `gaps` has the last
+    settlement of each direction that had a gap. `refused` counts the lists and counters
+    not believed, by reason.
     """
 
     def __init__(self, zone: tzinfo, rules: PeakRules | None = None) -> None:
@@ -68,6 +70,7 @@ class Account:
         """Know nothing of the meter. Peaks stay: they are the house's, not the meter's."""
         self.counters = {name: LiveCounter(self._zone) for name in _DIRECTIONS}
         self.hour = self._hour()
+        self.gaps: dict[Quantity, Settlement] = {}
         self._dater = SnapshotDater(self._zone)
 
     def _hour(self) -> RunningHour:
@@ -143,6 +146,8 @@ class Account:
             if isinstance(outcome, Settlement):
                 settled[name] = outcome
                 self._settled = outcome.instant
+                if outcome.gap is not None:
+                    self.gaps[name] = outcome
             else:
                 self.refused[outcome] += 1
         return settled
@@ -191,6 +196,7 @@ class Account:
             "counters": {
                 name.value: each.as_dict() for name, each in self.counters.items()
             },
+            "gaps": {name.value: _gap_dict(each) for name, each in self.gaps.items()},
             "hour": self.hour.as_dict(),
             "lists": self._dater.as_dict(),
         }
@@ -200,10 +206,10 @@ class Account:
         parts = stored if isinstance(stored, Mapping) else {}
         meter_id, counters = parts.get("meter_id"), parts.get("counters")
         self.meter_id = meter_id if isinstance(meter_id, str) else None
-        try:
+        with suppress(*DAMAGE):
             self._settled = optional(instant, parts.get("settled"))
-        except DAMAGE:
-            self._settled = None
+            gaps = parts.get("gaps", {})
+            self.gaps = {Quantity(name): _gap(each) for name, each in gaps.items()}
         if not isinstance(counters, Mapping):
             counters = {}
         for name in _DIRECTIONS:
@@ -221,3 +227,21 @@ def _total(
         return values[name]
     parts = [values[tariff] for tariff in tariffs if tariff in values]
     return round(sum(parts), 3) if len(parts) > 1 else None
+
+
+def _gap_dict(settlement: Settlement) -> list[object]:
+    assert settlement.gap is not None
+    start, end, energy = settlement.gap
+    return [
+        settlement.instant.isoformat(),
+        settlement.counter,
+        start.isoformat(),
+        end.isoformat(),
+        energy,
+    ]
+
+
+def _gap(stored: Any) -> Settlement:
+    when, counter, start, end, energy = stored
+    gap = Gap(instant(start), instant(end), number(energy))
+    return Settlement(instant(when), number(counter), gap.energy, gap)

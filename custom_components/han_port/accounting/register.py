@@ -19,7 +19,7 @@ from math import floor
 from typing import Any, NamedTuple, Self
 
 from .stored import DAMAGE, instant, number, optional, whole
-from .window import HOUR, QUARTER, window_start
+from .window import HOUR, QUARTER, Window, window_start
 
 # The slowest list with power comes every 15 s, and bridges thin out to one a minute.
 MAX_GAP = timedelta(seconds=90)
@@ -58,6 +58,16 @@ class Gap(NamedTuple):
     start: datetime
     end: datetime
     energy: float
+
+    def spread(self, zone: tzinfo) -> list[Window]:
+        """Share the energy out evenly in time over the clock hours of the gap."""
+        hours, begin = [], window_start(self.start, HOUR, zone)
+        while begin < self.end:
+            time = min(begin + HOUR, self.end) - max(begin, self.start)
+            energy = self.energy * (time / (self.end - self.start))
+            hours.append(Window(begin, begin + HOUR, energy))
+            begin += HOUR
+        return hours
 
 
 class Settlement(NamedTuple):
