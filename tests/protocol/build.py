@@ -1,6 +1,6 @@
 """Bytes as a meter would write them, made without anything of the decoder."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 LLC: Final = bytes.fromhex("e6e700")
@@ -99,11 +99,17 @@ def array(*items: bytes) -> bytes:
 
 def scaler_unit(scaler: int, unit: int) -> bytes:
     """Write a structure of scaler and unit."""
-    return structure(b"\x0f" + scaler.to_bytes(1, signed=True), b"\x16" + bytes((unit,)))
+    return structure(
+        b"\x0f" + scaler.to_bytes(1, signed=True), b"\x16" + bytes((unit,))
+    )
 
 
 def clock(
-    when: datetime, *, deviation: int | None = None, status: int = 0, weekday: int = 0xFF
+    when: datetime,
+    *,
+    deviation: int | None = None,
+    status: int = 0,
+    weekday: int = 0xFF,
 ) -> bytes:
     """Write the 12 bytes of a date-time."""
     minutes = 0x8000 if deviation is None else deviation & 0xFFFF
@@ -116,7 +122,9 @@ def clock(
     )
 
 
-def notification(body: bytes, time: bytes = b"\0", *, invoke: int = 0x40000000) -> bytes:
+def notification(
+    body: bytes, time: bytes = b"\0", *, invoke: int = 0x40000000
+) -> bytes:
     """Write a data-notification; `time` is its date-time as sent, length and all."""
     return b"\x0f" + invoke.to_bytes(4) + time + body
 
@@ -144,11 +152,15 @@ def segments(payload: bytes, size: int) -> list[bytes]:
     """Cut a payload in HDLC frames, all but the last with the S bit."""
     parts = [payload[at : at + size] for at in range(0, len(payload), size)]
     return [
-        hdlc(part, segmented=number < len(parts), control=3 if number < len(parts) else 19)
+        hdlc(
+            part,
+            segmented=number < len(parts),
+            control=3 if number < len(parts) else 19,
+        )
         for number, part in enumerate(parts, 1)
     ]
 
 
-def later(when: datetime, seconds: float) -> datetime:
-    """Give a time some seconds on."""
-    return when + timedelta(seconds=seconds)
+def at(text: str) -> datetime:
+    """Give a time as written, without a zone where none is written."""
+    return datetime.fromisoformat(text)

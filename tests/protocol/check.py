@@ -52,7 +52,9 @@ def readings(outcomes: Iterable[Outcome]) -> list[MeterReading]:
 
 def codes(outcomes: Iterable[Outcome]) -> list[ErrorCode]:
     """Give the codes of the errors among outcomes."""
-    return [out.result.code for out in outcomes if isinstance(out.result, ProtocolError)]
+    return [
+        out.result.code for out in outcomes if isinstance(out.result, ProtocolError)
+    ]
 
 
 def three_ways(message: bytes, **keys: bytes | None) -> MeterReading:

@@ -23,7 +23,9 @@ def test_intact() -> None:
     assert not intact(b"123456789\x6e\x91")
 
 
-@pytest.mark.parametrize("addresses", ["4121", "410883", "2b21", "cf0223", "41020406ff"])
+@pytest.mark.parametrize(
+    "addresses", ["4121", "410883", "2b21", "cf0223", "41020406ff"]
+)
 def test_addresses(addresses: str) -> None:
     """Addresses of one, two and four bytes end at the first odd byte."""
     frame = hdlc(PAYLOAD, addresses=addresses)

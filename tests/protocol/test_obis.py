@@ -76,7 +76,12 @@ def test_quantity(printed: str, name: Quantity | None) -> None:
 
 def test_quantities_differ() -> None:
     """No two codes of a channel name the same quantity."""
-    codes = [bytes((1, 0, c, d, e, 255)) for c in range(100) for d in (7, 8) for e in range(70)]
+    codes = [
+        bytes((1, 0, c, d, e, 255))
+        for c in range(100)
+        for d in (7, 8)
+        for e in range(70)
+    ]
     named = [name for code in codes if (name := quantity(code))]
     assert len(named) == len(set(named)) == len(UNITS)
 

@@ -1,18 +1,20 @@
 """Bytes of a meter's customer port to readings; knows nothing of Home Assistant."""
 
-from .decoder import Decoder
+from .decoder import Decoder, Foreign, foreign
 from .models import model_name
 from .reading import ErrorCode, Meter, MeterReading, Outcome, ProtocolError, Quantity
 
 __all__ = [
     "Decoder",
     "ErrorCode",
+    "Foreign",
     "Meter",
     "MeterReading",
     "Outcome",
     "ProtocolError",
     "Quantity",
     "decode",
+    "foreign",
     "model_name",
 ]
 

@@ -39,8 +39,12 @@ _MOST_LAYOUTS: Final = 16
 
 _HEX: Final = re.compile(rb"[0-9A-Fa-f\s]+")
 
-# Bare APDUs begin so: data-notification, ciphered, blocks, and any of them behind LLC.
-_APDU: Final = re.compile(rb"\x0f|\xdb\x08|\xe0|" + re.escape(dlms.LLC))
+# Bare APDUs begin so: data-notification, ciphered, and either behind an LLC header.
+_APDU: Final = re.compile(rb"\x0f|\xdb\x08|" + re.escape(dlms.LLC))
+# What begins like a frame or a telegram, but for a byte or two.
+_DAMAGED: Final = re.compile(
+    rb"\x7e|\x68..\x68|[" + re.escape(p1.STARTS) + rb"]", re.DOTALL
+)
 # And bare lists, as some readers hand them on: with date-time, tagged or not, and none.
 _LIST: Final = re.compile(rb"(?:\x09?\x0c.{12})?[\x01\x02]", re.DOTALL)
 
@@ -321,7 +325,7 @@ def _from_hex(message: bytes) -> bytes:
 
 def _no_message(message: bytes) -> ProtocolError:
     """Say why nothing was found in a whole message."""
-    if message[:1] and message[0] in _FRAMINGS:
+    if _DAMAGED.match(message):
         return ProtocolError(ErrorCode.CRC, "it begins like a message and is none")
     if message[-1:] == bytes((hdlc.FLAG,)):
         return ProtocolError(ErrorCode.TRUNCATED, "it ends like a frame and is none")

@@ -390,10 +390,13 @@ def _kaifa_row(types: str, items: tuple[Node, ...]) -> Row | None:
 
     MA1.. are the types with one phase, MA3.. those with three.
     """
-    phases = _text(items[2])[2:3] if len(items) > 2 else ""
+    phases = {"MA1": 1, "MA3": 3}.get(_text(items[2])[:3] if len(items) > 2 else "")
     for known, row in _KAIFA_ROWS.items():
-        is_one = row.fields[: len(_KFM_1)] == _KFM_1
-        if types.startswith(known) and phases == ("1" if is_one else "3"):
+        if phases is None:
+            fits = types == known
+        else:
+            fits = phases == (1 if row.fields[: len(_KFM_1)] == _KFM_1 else 3)
+        if fits and types.startswith(known):
             return row
     return None
 
