@@ -470,7 +470,7 @@ def test_bounded() -> None:
         + hdlc(bytes(1900), segmented=True) * 100,
     ):
         decoder = Decoder()
-        for at in range(0, len(data), 100):
-            decoder.feed(data[at : at + 100])
+        for start in range(0, len(data), 100):
+            decoder.feed(data[start : start + 100])
             assert len(decoder._buffer) <= 16 * 1024
             assert sum(map(len, decoder._segments._payloads)) <= 64 * 1024
