@@ -4,9 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+import json
+from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock, patch
 
+import probatio as vol
 import pytest
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
@@ -34,6 +37,7 @@ from homeassistant.core import CoreState, HomeAssistant
 from homeassistant.data_entry_flow import (
     EVENT_DATA_ENTRY_FLOW_PROGRESS_UPDATE,
     EVENT_DATA_ENTRY_FLOW_PROGRESSED,
+    FlowManager,
     FlowResultType,
 )
 from homeassistant.util import dt as dt_util
@@ -82,6 +86,10 @@ ENCIPHERED = bytes.fromhex(
     "564E0C938631648866822FC727CB70099AFD7630FCBFB6EF4E5F0E7530EFD3F9C3A8E042424E1E6A3E7B"
     "24CDE3B1947E"
 )
+
+TEXTS = json.loads(
+    (Path(config_flow.__file__).parent / "translations/en.json").read_text()
+)["config"]
 
 PHASES = ["l1", "l2", "l3"]
 POWER = [
@@ -162,6 +170,35 @@ def _setup_entry() -> Iterator[AsyncMock]:
         patch("custom_components.han_port.async_unload_entry", return_value=True),
     ):
         yield up
+
+
+@pytest.fixture(autouse=True)
+def _texts() -> Iterator[None]:
+    """Hold each answer of a flow against the texts it will be shown with."""
+    show = FlowManager._async_handle_step
+
+    async def check(*arguments: Any) -> ConfigFlowResult:
+        result: ConfigFlowResult = await show(*arguments)
+        shown: list[Any] = []
+        match result["type"]:
+            case FlowResultType.FORM:
+                step = TEXTS["step"][result["step_id"]]
+                shown = [step["title"], step["description"], step["submit"]]
+                shown += [
+                    TEXTS["error"][each] for each in (result["errors"] or {}).values()
+                ]
+                for field in (result["data_schema"] or vol.Schema({})).schema:
+                    shown += [step[key][field] for key in ("data", "data_description")]
+            case FlowResultType.SHOW_PROGRESS:
+                shown = [TEXTS["progress"][result["progress_action"]]]
+            case FlowResultType.ABORT:
+                shown = [TEXTS["abort"][result["reason"]]]
+        for text in shown:
+            text.format(**result.get("description_placeholders") or {})
+        return result
+
+    with patch.object(FlowManager, "_async_handle_step", check):
+        yield
 
 
 @pytest.fixture(name="impatient")
