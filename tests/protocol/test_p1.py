@@ -141,6 +141,9 @@ def test_checksum(data: bytes, other: int) -> None:
     right = crc_arc(data)
     assert intact(data, right)
     assert intact(data, other) == (other == right)
+    # Divisible by each of the two factors of the polynomial, and not by the other
+    assert not intact(data, right ^ 0xC001)
+    assert not intact(data, right ^ 0x0003)
 
 
 def test_checksum_longest() -> None:

@@ -166,6 +166,13 @@ def test_telegram_inside(authentication_key: bytes, own: bytes | None) -> None:
     assert "authentication" in error.detail
 
 
+def test_luxembourg() -> None:
+    """Without an authentication key that of Luxembourg is tried, as all meters have it."""
+    apdu = seal(b"\xc0\1", authentication_key=LUXEMBOURG)
+    assert unseal(apdu, KEY, None) == b"\xc0\1"
+    assert refuse(apdu, KEY, KEY).code is ErrorCode.WRONG_KEY
+
+
 def test_telegram_damaged() -> None:
     """Damage under the right keys is no wrong key, and costs one telegram."""
     keys = {"encryption_key": KEY, "authentication_key": AUTHENTICATION_KEY}
