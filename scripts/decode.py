@@ -72,6 +72,14 @@ def _reading(reading: protocol.MeterReading) -> dict[str, Any]:
         printed["meter_time_alt"] = [reading.meter_time_alt.isoformat()]
     for quantity, value in reading.values.items():
         printed[quantity.value] = _number(value)
+    if reading.text is not None:
+        printed["text"] = reading.text
+    if reading.submeters:
+        printed["submeters"] = [
+            {"kind": submeter.meter.kind.value, "channel": submeter.meter.channel}
+            | _reading(submeter)
+            for submeter in reading.submeters
+        ]
     return printed
 
 
