@@ -64,6 +64,10 @@ async def _run(arguments: argparse.Namespace) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    if (cipher := meter.model.cipher) and cipher.control & 0x10:
+        print(f"authentication key {meter.authentication_key.hex()}")
+    if cipher:
+        print(f"encryption key {meter.encryption_key.hex()}")
     said = f"{arguments.meter} {meter.id.rstrip(chr(0))} on "
     if arguments.pty is not None:
         link = Path(arguments.pty) if arguments.pty else None

@@ -40,7 +40,7 @@ class Event(NamedTuple):
 
 
 # What each counter adds up, in W or var, given the load and the second of the week.
-# Tariff 1 is the day of working days. Quadrants as in IEC 62053-23: 1 and 4 import active,
+# Quadrants as in IEC 62053-23: 1 and 4 import active,
 # 1 and 2 import reactive energy.
 COUNTERS = (
     "energy_import",
@@ -60,11 +60,16 @@ COUNTERS = (
 )
 
 
+def _tariff(second: int) -> int:
+    """Return 1 by day on working days, else 2."""
+    return 1 if second < 5 * DAY and 6 * 3600 <= second % DAY < 22 * 3600 else 2
+
+
 def _rates(load: Load, second: int) -> tuple[int, ...]:
     """How fast each of `COUNTERS` runs, in W or var."""
     active, reactive = sum(load.active), sum(load.reactive)
     imported, exported = max(active, 0), max(-active, 0)
-    tariff_1 = second < 5 * DAY and 6 * 3600 <= second % DAY < 22 * 3600
+    tariff_1 = _tariff(second) == 1
     return (
         imported,
         exported,
@@ -191,6 +196,10 @@ class Curve:
     def load(self, when: datetime) -> Load:
         """Return what the house draws at `when` (aware)."""
         return self._loads[self._find(when)[1]]
+
+    def tariff(self, when: datetime) -> int:
+        """Return which of the two tariffs holds at `when` (aware)."""
+        return _tariff(self._times[self._find(when)[1]])
 
     def counters(self, when: datetime) -> dict[str, int]:
         """Return every counter of `COUNTERS` at `when` (aware), in W * us or var * us."""

@@ -1,9 +1,9 @@
 """What does a meter measure at its terminals, given the loads behind it?"""
 
-from cmath import rect
+from cmath import phase as angle, rect
 from datetime import datetime
 from enum import Enum
-from math import pi, sin
+from math import degrees, pi, sin
 
 from .curve import EPOCH, Load
 
@@ -28,7 +28,7 @@ def _voltage(when: datetime, branch: int, power: int) -> float:
 
 
 def measure(wiring: Wiring, load: Load, when: datetime) -> dict[str, float]:
-    """Return voltages in V and currents in A, and what each phase draws in W and var.
+    """Return voltages in V, currents in A, angles in degrees, and phases in W and var.
 
     A current is negative when the power of its measuring element is. Three wires are
     measured with two elements, U(L1-L2) with I1 and U(L3-L2) with I3 (Aron), so there I2
@@ -69,6 +69,7 @@ def measure(wiring: Wiring, load: Load, when: datetime) -> dict[str, float]:
             f"active_power_export_l{phase}": max(-active, 0),
             f"reactive_power_import_l{phase}": max(reactive, 0),
             f"reactive_power_export_l{phase}": max(-reactive, 0),
+            f"phase_angle_l{phase}": degrees(angle(power)) % 360,
             f"power_factor_l{phase}": abs(active) / abs(power) if power else 1,
         }
     return measured

@@ -2,15 +2,18 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from random import Random
 
+from . import frames
 from .curve import EPOCH, MICROSECOND, WATT_HOUR, curve
-from .encode import Value
+from .encode import Value, Values
 from .families import ALIASES, MODELS, Model
 from .faults import Fault, Moment, Stage, parse_fault
 from .grid import measure
 
 HOUR = timedelta(hours=1)
+GAS, GAS_PER_HOUR, GAS_READ = 1500, 0.21, timedelta(minutes=5)  # m3
 
 
 def create(
@@ -45,10 +48,13 @@ class SimulatedMeter:
         faults: list[Fault],
     ) -> None:
         """Take the model, the seed of house and identity, and what goes wrong."""
-        digits = model.id_length - len(model.id_prefix)
+        digits = model.id_length - len(model.id)
         self.model = model
         self.seed = seed
-        self.id = f"{model.id_prefix}{seed % 10**digits:0{digits}}"
+        self.id = f"{model.id}{seed % 10**digits:0{digits}}"
+        # The keys a customer gets; meaningless when the model has no cipher.
+        self.encryption_key = Random(f"{seed} encryption").randbytes(16)
+        self.authentication_key = Random(f"{seed} authentication").randbytes(16)
         self.faults = faults
         self._curve = curve(seed)
         self._cadence = [
@@ -105,15 +111,22 @@ class SimulatedMeter:
             "reactive_energy_import": quadrants[0] + quadrants[1],
             "reactive_energy_export": quadrants[2] + quadrants[3],
         }
+        gas_time = moment.clock - (moment.clock - EPOCH) % GAS_READ
         values: dict[str, Value] = {
-            "list_version": model.list_version,
+            **{
+                key: text.format(number=self.id[-6:]) if isinstance(text, str) else text
+                for key, text in model.constants.items()
+            },
             "meter_id": self.id + model.id_padding,
-            "meter_type": model.type,
             "meter_time": moment.clock,
             "active_power_import": max(active, 0),
             "active_power_export": max(-active, 0),
             "reactive_power_import": max(reactive, 0),
             "reactive_power_export": max(-reactive, 0),
+            "tariff": self._curve.tariff(moment.when),
+            "gas_time": gas_time,
+            "gas_volume": round(GAS + (gas_time - EPOCH) / HOUR * GAS_PER_HOUR, 3),
+            "power_factor": abs(active) / abs(complex(active, reactive) or 1),
             **{key: value / 1000 for key, value in counters.items()},
         }
         for key, value in measure(model.wiring, load, moment.when).items():
@@ -124,8 +137,24 @@ class SimulatedMeter:
 
     def message(self, when: datetime, kind: int) -> bytes:
         """Return list `kind` as sent at `when`, without any fault."""
-        values = self.values(self.moment(when, kind))
-        return self.model.layout.frames(kind, values, when)
+        return self._frames(when, kind, self.values(self.moment(when, kind)))
+
+    def _frames(self, when: datetime, kind: int, values: Values) -> bytes:
+        count = (when - EPOCH) // timedelta(seconds=1)
+        seal = None
+        if cipher := self.model.cipher:
+            room = 8 - len(cipher.title)
+            number = int(self.id[-8:]) % 256**room
+            seal = partial(
+                frames.seal,
+                title=cipher.title + number.to_bytes(room),
+                counter=count,
+                control=cipher.control,
+                encryption_key=self.encryption_key,
+                authentication_key=self.authentication_key,
+                long_length=cipher.long_length,
+            )
+        return self.model.layout.frames(kind, values, when, count, seal)
 
     def hour_list(self, when: datetime) -> bytes:
         """Return the newest hour list at `when`, without any fault."""
@@ -153,11 +182,11 @@ class SimulatedMeter:
             values = self.values(moment)
             for fault in active:
                 values = fault.apply(Stage.VALUES, values)
-            frames = self.model.layout.frames(kind, values, when)
+            sent = self._frames(when, kind, values)
             for fault in active:
-                frames = fault.apply(Stage.LINE, frames, random)
-            if frames:
-                yield when, frames
+                sent = fault.apply(Stage.LINE, sent, random)
+            if sent:
+                yield when, sent
 
     def _schedule(self, start: datetime) -> Iterator[tuple[datetime, int]]:
         """Give when each list is due, from `start` on."""

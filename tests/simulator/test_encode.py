@@ -4,16 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from simulator.encode import (
-    OSLO,
-    STANDARD_TIME,
-    Clock,
-    crc_arc,
-    crc_x25,
-    hdlc,
-    length,
-    obis,
-)
+from simulator.encode import OSLO, STANDARD_TIME, Clock, obis
+from simulator.frames import crc_arc, crc_x25, hdlc, length
 
 
 def test_crc_x25() -> None:
@@ -51,7 +43,7 @@ def test_obis() -> None:
 def test_hdlc_segment() -> None:
     """The S bit stands beside the length, which counts all but the flags."""
     address = bytes.fromhex("cf0223")
-    frame = hdlc(bytes(154), address=address, control=0x03, segmented=True)
+    frame = hdlc(bytes(154), address, control=0x03, segmented=True)
     assert frame[:9].hex() == "7ea8a4cf0223039996"  # as an Iskraemeco AM550 sends it
     assert len(frame) == 0xA4 + 2
 
