@@ -147,6 +147,7 @@ async def set_up(hass: HomeAssistant, entry: MockConfigEntry) -> MockConfigEntry
 
 async def say(hass: HomeAssistant, port: Port, *chunks: bytes | Exception) -> None:
     """Send chunks on a port and wait for what Home Assistant makes of them."""
+    assert port.is_open
     port.put(*chunks)
     await port.read_all()
     await hass.async_block_till_done()
@@ -155,8 +156,8 @@ async def say(hass: HomeAssistant, port: Port, *chunks: bytes | Exception) -> No
 async def wait(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, seconds: float
 ) -> None:
-    """Let time pass for clocks and timers."""
-    freezer.tick(seconds)
+    """Let time pass for clocks and timers, and a bit more, so that they are due."""
+    freezer.tick(seconds + 0.001)
     for _ in range(5):
         await asyncio.sleep(0)
     await hass.async_block_till_done()

@@ -32,7 +32,7 @@ async def collect(device: str, into: list[bytes] | None = None) -> bytes:
     read = [] if into is None else into
     async with open_source(device) as chunks:
         async for chunk in chunks:
-            read.append(chunk)  # noqa: PERF401  has to be there after an error
+            read.append(chunk)
     return b"".join(read)
 
 
