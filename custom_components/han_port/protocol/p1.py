@@ -661,8 +661,9 @@ class Layout:
             return Layout(payload).read(payload)
         if self._scaled:
             raws = list(map(mul, raws, self._factors, strict=True))
-        numbers = map(truediv, raws, self._divisors, strict=True)
-        values = dict(zip(self._quantities, numbers, strict=True))
+        # All are of one length; to have that checked costs as much as the values do.
+        numbers = map(truediv, raws, self._divisors)  # noqa: B912
+        values = dict(zip(self._quantities, numbers))  # noqa: B905
         for total, places in self._totals:
             values[total] = sum(raws[n] for n in places) / self._divisors[places[0]]
         for name in self._power_factors:
