@@ -294,7 +294,7 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
                 CONF_METER_TYPE: meter.type,
                 CONF_METER_ID: meter.id,
                 CONF_QUANTITIES: [
-                    quantity
+                    quantity.value
                     for quantity in Quantity
                     if quantity in values and quantity not in self._heard.unmeasured
                 ],

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 import json
 from pathlib import Path
@@ -28,6 +28,7 @@ from custom_components.han_port.protocol import (
 )
 from custom_components.han_port.source import OpenFailure, SourceError
 from homeassistant.config_entries import (
+    SOURCE_RECONFIGURE,
     SOURCE_USER,
     ConfigEntry,
     ConfigEntryState,
@@ -163,13 +164,39 @@ def _port() -> Iterator[Port]:
 
 
 @pytest.fixture(name="setup_entry", autouse=True)
-def _setup_entry() -> Iterator[AsyncMock]:
+def _setup_entry(request: pytest.FixtureRequest) -> Iterator[AsyncMock | None]:
     """Keep the entries from opening their port; the mock counts set-ups."""
+    if "bridge" in request.fixturenames:
+        yield None
+        return
     with (
         patch("custom_components.han_port.async_setup_entry", return_value=True) as up,
         patch("custom_components.han_port.async_unload_entry", return_value=True),
     ):
         yield up
+
+
+@pytest.fixture(name="bridge")
+async def _bridge(socket_enabled: None) -> AsyncIterator[str]:
+    """Serve the meter over TCP, as ser2net does: to one reader at a time."""
+    readers: set[asyncio.StreamWriter] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if readers:
+            writer.write(b"Port already in use\r\n")
+        else:
+            readers.add(writer)
+            with suppress(ConnectionError):
+                while not reader.at_eof():
+                    writer.write(FULL_LIST)
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(reader.read(), 0.01)
+            readers.remove(writer)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1") as server:
+        yield f"socket://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        server.close_clients()
 
 
 @pytest.fixture(autouse=True)
@@ -852,3 +879,34 @@ async def test_reconfigure_while_stopping(
     assert not port.is_open
     assert not is_loaded(entry)
     assert setup_entry.call_count == 1
+
+
+async def test_bridge(hass: HomeAssistant, bridge: str) -> None:
+    """With nothing replaced: a meter is added, and its port checked again."""
+    address = bridge.removeprefix("socket://")
+    flow = await submit(hass, await begin(hass), address)
+    while flow["type"] is FlowResultType.SHOW_PROGRESS:
+        await asyncio.sleep(0.01)
+        flow = await hass.config_entries.flow.async_configure(flow["flow_id"])
+    result = await confirm(hass, flow)
+    entry = result["result"]
+    assert is_loaded(entry)
+    assert entry.unique_id == METER.id
+    assert entry.data["device"] == bridge
+
+    flow = await hass.config_entries.flow.async_init(
+        DOMAIN, context={"source": SOURCE_RECONFIGURE, "entry_id": entry.entry_id}
+    )
+    flow = await submit(hass, flow, address)
+    while flow["type"] is FlowResultType.SHOW_PROGRESS:
+        await asyncio.sleep(0.01)
+        flow = await hass.config_entries.flow.async_configure(flow["flow_id"])
+    assert flow["reason"] == "reconfigure_successful"
+    await hass.async_block_till_done()
+    assert is_loaded(entry)
+    while not entry.runtime_data.connected:
+        await asyncio.sleep(0.01)
+
+    flow = await submit(hass, await begin(hass), address)
+    assert_failed(flow, "port_taken", bridge, entry="Aidon 6534")
+    assert await hass.config_entries.async_unload(entry.entry_id)
