@@ -9,7 +9,7 @@ from collections.abc import Callable
 import contextlib
 from enum import StrEnum
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
 from . import dlms, hdlc, lists, mbus, p1, security
 from .hdlc import HdlcFrame
@@ -35,7 +35,13 @@ _START: Final = re.compile(
 )
 
 # The kinds of list of one meter, with room for a second meter on the same line.
-_MOST_LAYOUTS: Final = 16
+_MOST_KEPT: Final = 16
+
+# A payload that is a data-notification, all of it.
+_PLAIN: Final = dlms.LLC + bytes((dlms.NOTIFICATION,))
+
+# No message of any framing is as short; more than an HDLC header with its checksum.
+_SHORTEST: Final = 14
 
 _HEX: Final = re.compile(rb"[0-9A-Fa-f\s]+")
 
@@ -47,6 +53,16 @@ _DAMAGED: Final = re.compile(
 )
 # And bare lists, as some readers hand them on: with date-time, tagged or not, and none.
 _LIST: Final = re.compile(rb"(?:\x09?\x0c.{12})?[\x01\x02]", re.DOTALL)
+
+
+class _Frame(NamedTuple):
+    """A frame read before: its header, which bits stay, their values; its APDU, where."""
+
+    head: bytes
+    mask: int
+    constant: int
+    layout: Layout
+    at: int
 
 
 class Foreign(StrEnum):
@@ -96,6 +112,8 @@ class Decoder:
         self._encryption_key = encryption_key
         self._authentication_key = authentication_key
         self._layouts: dict[tuple[int, str | None], Layout | p1.Layout] = {}
+        # By their lengths: what was read before and comes again.
+        self._frames: dict[int, _Frame] = {}
         self._buffer = bytearray()
         self._reset()
 
@@ -116,12 +134,28 @@ class Decoder:
 
     def feed(self, chunk: bytes) -> list[Outcome]:
         """Take the next bytes of the stream; give what they complete, in order."""
-        self._buffer += chunk
-        if len(self._buffer) < self._wanted and (
+        buffer = self._buffer
+        if len(buffer) < 2 and (whole := self._feed_whole(chunk)) is not None:
+            return [whole]
+        buffer += chunk
+        if len(buffer) < self._wanted and (
             self._end_mark is None or (self._end_mark not in chunk and chunk.isascii())
         ):
             return []
         return self._scan(final=False)
+
+    def _feed_whole(self, chunk: bytes) -> Outcome | None:
+        """Take a chunk that is just one frame like one before, as bridges deliver it.
+
+        Behind no more than the flag of the last frame it needs no looking for.
+        """
+        if not self._segments.idle or (reading := self._reread(chunk)) is None:
+            return None
+        offset = self._offset + len(self._buffer)
+        self._buffer[:] = chunk[-1:]
+        self._offset = offset + len(chunk) - 1
+        self._blamed = 0
+        return Outcome(offset, bytes(chunk), reading)
 
     def flush(self) -> list[Outcome]:
         """End the stream: what is still incomplete is truncated."""
@@ -138,11 +172,13 @@ class Decoder:
         hex text of any of these. Gives at least one outcome.
         """
         message = _from_hex(bytes(message))
+        if (reading := self._reread(message)) is not None:
+            return [Outcome(0, message, reading)]
         alone = Decoder(
             encryption_key=self._encryption_key,
             authentication_key=self._authentication_key,
         )
-        alone._layouts = self._layouts
+        alone._layouts, alone._frames = self._layouts, self._frames
         bare = None
         if _APDU.match(message):
             bare = self._open(message)
@@ -170,8 +206,22 @@ class Decoder:
         at = 0
         self._wanted = 0
         self._end_mark = None
-        while (match := _START.search(buffer, at)) is not None:
+        size = len(buffer)
+        # With little but the flag of the last frame nothing can be said.
+        while at + _SHORTEST < size or final:
+            if (match := _START.search(buffer, at)) is None:
+                at = size
+                break
             start = match.start()
+            again = self._again(start) if start + _SHORTEST < size else 0
+            if isinstance(again, Outcome):
+                outcomes.append(again)
+                at = start + len(again.frame) - 1
+                continue
+            if again and not final:
+                self._wanted = again
+                at = start
+                break
             try:
                 found = _FRAMINGS[buffer[start]](buffer, start)
             except ProtocolError as error:
@@ -192,10 +242,54 @@ class Decoder:
                 at = start
                 break
         else:
-            at = len(buffer)
+            self._wanted = _SHORTEST + 1
         del buffer[:at]
         self._offset += at
         return outcomes
+
+    def _again(self, start: int) -> Outcome | int:
+        """Read a frame of the stream that is like one before.
+
+        Gives what it says, or how many bytes from `start` on it takes to say more. With
+        0 it is another frame or none, which must be found out.
+        """
+        buffer = self._buffer
+        size = hdlc.size_at(buffer, start)
+        known = self._frames.get(size)
+        if known is None or not self._segments.idle:
+            return 0
+        frame = bytes(buffer[start : start + size])
+        if len(frame) < size:
+            return size if frame.startswith(known.head) else 0
+        reading = self._reread(frame)
+        if reading is None:
+            return 0
+        self._blamed = 0
+        return Outcome(self._offset + start, frame, reading)
+
+    def _reread(self, frame: bytes) -> MeterReading | None:
+        """Read a frame that differs from one before in values and times only.
+
+        None for any other: it may be intact and say something all the same.
+        """
+        known = self._frames.get(len(frame))
+        if known is None:
+            return None
+        _, mask, constant, layout, at = known
+        if int.from_bytes(frame) & mask != constant or not hdlc.intact(frame[1:-1]):
+            return None
+        return layout.read(frame, at)
+
+    def _remember(self, frame: bytes, payload: bytes) -> None:
+        """Keep what a frame with a plain list has in common with the next of its kind."""
+        apdu = payload.removeprefix(dlms.LLC)
+        layout = self._layouts[len(apdu), None]
+        assert isinstance(layout, Layout)
+        at = len(frame) - 3 - len(apdu)
+        mask = int.from_bytes(b"\xff" * at + layout.mask + b"\0\0\xff")
+        constant = int.from_bytes(frame) & mask
+        known = _Frame(frame[: at - len(dlms.LLC)], mask, constant, layout, at)
+        _keep(self._frames, len(frame), known)
 
     def _deliver(self, outcomes: list[Outcome], start: int, found: _Found) -> None:
         """Add what an intact frame or telegram says, or completes."""
@@ -218,6 +312,12 @@ class Decoder:
             part, payload, final=final, offset=offset, frame=frame
         ):
             self._unblock(outcomes, joined)
+        if (
+            payload.startswith(_PLAIN)
+            and final
+            and isinstance(outcomes[-1].result, MeterReading)
+        ):
+            self._remember(frame, payload)
 
     def _unblock(self, outcomes: list[Outcome], joined: Joined) -> None:
         """Add what a message says; join it first if it is a block of one."""
@@ -298,10 +398,15 @@ class Decoder:
             else:
                 notification = dlms.parse_notification(payload)
                 layout = lists.read(payload, notification, flag_id)
-            if len(self._layouts) >= _MOST_LAYOUTS:
-                del self._layouts[next(iter(self._layouts))]
-            self._layouts[key] = layout
+            _keep(self._layouts, key, layout)
         return layout.read(payload)
+
+
+def _keep[K, V](kept: dict[K, V], key: K, value: V) -> None:
+    """Add to what is kept; the oldest makes room."""
+    if len(kept) >= _MOST_KEPT:
+        del kept[next(iter(kept))]
+    kept[key] = value
 
 
 def _flag_id(letters: bytes) -> str | None:

@@ -68,6 +68,11 @@ def lacks_flags(message: bytes) -> bool:
     )
 
 
+def size_at(buffer: bytes | bytearray, start: int) -> int:
+    """Give how many bytes a frame has with its flags, by the format at its start."""
+    return ((buffer[start + 1] & 0x07) << 8 | buffer[start + 2]) + 2
+
+
 def _bad_header(detail: str, claim: int) -> ProtocolError:
     return ProtocolError(ErrorCode.CRC, detail, length=_LONGEST_HEADER, claim=claim)
 
@@ -96,7 +101,7 @@ def parse(buffer: bytearray, start: int) -> HdlcFrame | int:
 
 def _parse(buffer: bytes | bytearray, start: int) -> HdlcFrame | int:
     header = _HEADER.match(buffer, start + 1)
-    length = ((buffer[start + 1] & 0x07) << 8 | buffer[start + 2]) + 2
+    length = size_at(buffer, start)
     end = start + length
     if header is None:
         raise _bad_header("HDLC addresses do not end", length)

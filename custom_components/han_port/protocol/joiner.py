@@ -40,6 +40,11 @@ class Joiner:
         """Number of the part that comes next, 0 for the first of a message."""
         return len(self._frames)
 
+    @property
+    def idle(self) -> bool:
+        """Say whether a whole message could come and change nothing here."""
+        return not self._frames and not self._skipping
+
     def add(
         self, part: int, payload: bytes, *, final: bool, offset: int, frame: bytes
     ) -> list[Joined]:

@@ -187,8 +187,7 @@ class Meter:
     channel: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MeterReading:
+class MeterReading(NamedTuple):
     """All that one message says about one meter.
 
     `values` is in the units of `Quantity`. `list_kind` is 1 (power only), 2 (with
