@@ -164,7 +164,6 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
 
     async def _pause(self) -> None:
         """Wait before the next attempt, longer each time, or until woken."""
-        self._wake.clear()
         try:
             async with asyncio.timeout(
                 max(SHORTEST_DELAY, self._delay * uniform(0.7, 1))
@@ -173,6 +172,7 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         except TimeoutError:
             self._delay = min(LONGEST_DELAY, 2 * self._delay)
         else:
+            self._wake.clear()
             # The file of a new port may take another moment to appear.
             self._delay = SHORTEST_DELAY
 
@@ -254,6 +254,7 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
             return True
         self._lower[quantity] += 1
         if value > 0 and self._lower[quantity] >= LOWER_TIMES:
+            del self._lower[quantity]
             return True
         self.counters["refused"] += 1
         return False

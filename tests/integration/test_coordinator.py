@@ -13,7 +13,13 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.han_port import coordinator
-from custom_components.han_port.protocol import Decoder
+from custom_components.han_port.protocol import (
+    Decoder,
+    Meter,
+    MeterReading,
+    Outcome,
+    Quantity,
+)
 from homeassistant.components.usb import USBDevice
 from homeassistant.const import ATTR_ENTITY_ID
 from homeassistant.core import HomeAssistant
@@ -537,6 +543,7 @@ async def test_value_that_is_sent_no_more(
         ([100, 99.5, 100, 99.5, 99.6], "100.0"),
         # What is said three times in a row is so: the value before was wrong.
         ([100, 99.5, 99.6, 99.7], "99.7"),
+        ([100, 99.5, 99.6, 99.7, 99.6], "99.7"),
         ([0, 0.01], "0.01"),
         ([0, 0], "0.0"),
     ],
@@ -610,6 +617,69 @@ async def test_net_power_of_short_list(
     assert state(hass, "active_power_import", owner) == f"{import_power}.0"
     assert state(hass, "active_power_export", owner) == shown[0]
     assert state(hass, "net_power", owner) == shown[1]
+
+
+async def read(hass: HomeAssistant, port: Port, *readings: MeterReading) -> None:
+    """Let the decoder have found these readings of meters that nobody simulates."""
+    outcomes = [Outcome(0, b"", reading) for reading in readings]
+    with patch.object(Decoder, "feed", return_value=outcomes):
+        await say(hass, port, b"~")
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        # The meter knows best.
+        ({Quantity.ACTIVE_POWER_NET: -50.0}, "-50.0"),
+        (
+            {Quantity.ACTIVE_POWER_NET: -50.0, Quantity.ACTIVE_POWER_IMPORT: 7.0},
+            "-50.0",
+        ),
+        # A meter without export
+        ({Quantity.ACTIVE_POWER_IMPORT: 0.0}, "0.0"),
+        ({Quantity.VOLTAGE_L1: 230.0}, None),
+    ],
+)
+async def test_net_power_of_other_meters(
+    hass: HomeAssistant, port: Port, values: dict[Quantity, float], shown: str | None
+) -> None:
+    """Net power is what the meter says, else what follows from what it can say."""
+    entry = await set_up(hass, make_entry(None, quantities=[]))
+    await read(hass, port, MeterReading(Meter(), values))
+    assert state(hass, "net_power", entry.entry_id) == shown
+
+
+@pytest.mark.usefixtures("entry")
+async def test_reading_without_values(hass: HomeAssistant, port: Port) -> None:
+    """A list that holds no value is no sign of life."""
+    await read(hass, port, MeterReading(Meter(id=METER.id), {}))
+    assert connection(hass) == "off"
+
+
+@pytest.mark.usefixtures("entry")
+async def test_second_id(hass: HomeAssistant, port: Port) -> None:
+    """A meter is known by either of the two names it may send."""
+    meter = Meter(id="1", id_alt=METER.id)
+    await read(hass, port, MeterReading(meter, {Quantity.FREQUENCY: 50.0}))
+    assert state(hass, "frequency") == "50.0"
+    assert connection(hass) == "on"
+
+
+@pytest.mark.usefixtures("entry")
+async def test_value_that_is_sent_seldom(
+    hass: HomeAssistant, port: Port, freezer: FrozenDateTimeFactory
+) -> None:
+    """A tariff holds until the meter sends another; the loss of the link ends it."""
+    meter = Meter(id=METER.id)
+    await read(hass, port, MeterReading(meter, {Quantity.TARIFF: 2}))
+    for _ in range(90):
+        await wait(hass, freezer, 10)
+        await read(hass, port, MeterReading(meter, {Quantity.FREQUENCY: 50.0}))
+    assert state(hass, "tariff") == "2"
+    await say(hass, port, b"")
+    await wait(hass, freezer, 1)
+    await read(hass, port, MeterReading(meter, {Quantity.FREQUENCY: 50.0}))
+    assert state(hass, "tariff") == "unavailable"
 
 
 @pytest.mark.usefixtures("socket_enabled")
