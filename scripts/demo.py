@@ -452,8 +452,8 @@ async def run(arguments: argparse.Namespace, stop: asyncio.Event) -> None:
         api = Api(session, f"http://127.0.0.1:{arguments.port}")
         ended = {
             asyncio.create_task(stop.wait()): "",
-            asyncio.create_task(simulator.wait()): "the simulated meter has ended",
-            asyncio.create_task(server.wait()): "Home Assistant has ended",
+            asyncio.create_task(simulator.wait()): "the simulated meter",
+            asyncio.create_task(server.wait()): "Home Assistant",
         }
         setting_up = asyncio.create_task(set_up(api, meter, meter_port, not kept))
         for each in (*ended, setting_up):
@@ -477,7 +477,10 @@ The simulated meter is on 127.0.0.1:{meter_port}. Ctrl-C stops all; what is left
             done, _ = await asyncio.wait(ended, return_when="FIRST_COMPLETED")
         for each in done:
             if ended[each]:
-                raise DemoError(f"{ended[each]}; see {DEMO / 'output.log'}")
+                raise DemoError(
+                    f"{ended[each]} has ended with {each.result()};"
+                    f" see {DEMO / 'output.log'}"
+                )
         print("Stopping ...", flush=True)
 
 
