@@ -10,6 +10,7 @@ import pytest
 
 from . import vectors
 from .build import NOISE
+from .wrap import telegram
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "decode.py"
 FRAME = vectors.AIDON_ONE_PHASE
@@ -117,6 +118,33 @@ def test_key() -> None:
             "current_l3": 0,
             "power_factor": 1,
         }
+
+
+def test_submeters() -> None:
+    """What is connected to a P1 meter has its own place, with its own time."""
+    data = telegram(
+        "1-0:1.7.0(01.193*kW)\r\n0-0:96.13.0(48616C6C6F)\r\n"
+        "0-1:24.1.0(003)\r\n0-1:96.1.0(4730303339303031363532303530323137)\r\n"
+        "0-1:24.2.1(240108160000W)(12785.123*m3)\r\n"
+    )
+    (line,) = lines(data=data)
+    assert line["reading"] == {
+        "list_kind": None,
+        "meter_manufacturer": "Kamstrup",
+        "flag_id": "KAM",
+        "active_power_import": 1193,
+        "text": "Hallo",
+        "submeters": [
+            {
+                "kind": "gas",
+                "channel": 1,
+                "list_kind": None,
+                "meter_id": "G0039001652050217",
+                "meter_time": "2024-01-08T16:00:00+01:00",
+                "volume": 12785.123,
+            }
+        ],
+    }
 
 
 @pytest.mark.parametrize("key", ["", "xy", "00" * 15, "00" * 17, "zz" * 16])
