@@ -76,6 +76,7 @@ async def _run(arguments: argparse.Namespace) -> None:
             await stop.wait()
         return
     host, colon, port = arguments.tcp.rpartition(":")
+    host = host.strip("[]")
     if not colon or not port.isdecimal():
         raise ValueError(f"{arguments.tcp!r} is not HOST:PORT")
     async with serve_tcp(

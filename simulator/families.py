@@ -576,7 +576,7 @@ MODELS: dict[str, Model] = {
     "kamstrup-1p": replace(
         _KAMSTRUP_3P,
         wiring=Wiring.ONE_PHASE,
-        constants=_norwegian("KFM_001", "6861111BN242101040"),
+        constants=_norwegian("Kamstrup_V0001", "6861111BN242101040"),
     ),
     "kamstrup-3w": replace(
         _KAMSTRUP_3P,

@@ -10,7 +10,7 @@ from .curve import EPOCH, MICROSECOND, WATT_HOUR, curve
 from .encode import Value, Values
 from .families import ALIASES, MODELS, Model
 from .faults import Fault, Moment, Stage, parse_fault
-from .grid import measure
+from .grid import Wiring, measure
 
 HOUR = timedelta(hours=1)
 GAS, GAS_PER_HOUR, GAS_READ = 1500, 0.21, timedelta(minutes=5)  # m3
@@ -111,6 +111,13 @@ class SimulatedMeter:
             "reactive_energy_import": quadrants[0] + quadrants[1],
             "reactive_energy_export": quadrants[2] + quadrants[3],
         }
+        for way in ("energy_import", "energy_export"):
+            if model.wiring is Wiring.ONE_PHASE:
+                counters[f"{way}_l1"] = counters[way]
+            if model.wiring is not Wiring.FOUR_WIRE:
+                del counters[f"{way}_l2"], counters[f"{way}_l3"]
+            if model.wiring is Wiring.THREE_WIRE:
+                del counters[f"{way}_l1"]
         gas_time = moment.clock - (moment.clock - EPOCH) % GAS_READ
         values: dict[str, Value] = {
             **{

@@ -1,7 +1,7 @@
 """How do the meter's bytes reach a reader: over TCP or a serial port that is none?"""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from math import inf
@@ -12,6 +12,7 @@ import select
 import socket
 import struct
 import tty
+from typing import Any
 
 from .faults import Fault, Stage
 from .meter import SimulatedMeter
@@ -20,6 +21,44 @@ QUEUE = 256  # pieces that wait for one slow reader before it is dropped
 TICK = 0.05  # seconds between the pieces of a frame on a slow line
 PTY_FAULTS = ("dribble", "stall", "down")
 TELNET = bytes.fromhex("fffb01 fffb03 fffd00 fffb00")
+
+
+type _Begin = Callable[[Coroutine[Any, Any, None]], object]
+
+
+@asynccontextmanager
+async def _tasks() -> AsyncIterator[_Begin]:
+    """Give what begins a task; all of them end with the context, and it with any that fails.
+
+    A failure of the body stays as it is, unlike in a TaskGroup.
+    """
+    body = asyncio.current_task()
+    tasks: set[asyncio.Task[None]] = set()
+    failed: list[BaseException] = []
+
+    def ended(task: asyncio.Task[None]) -> None:
+        tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            failed.append(error)
+            if body:
+                body.cancel()
+
+    def begin(work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        tasks.add(task)
+        task.add_done_callback(ended)
+
+    try:
+        yield begin
+    except asyncio.CancelledError:
+        if failed and body:
+            body.uncancel()
+            raise failed[0] from None
+        raise
+    finally:
+        for task in list(tasks):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class _Line:
@@ -45,6 +84,10 @@ class _Line:
     async def until(self, elapsed: float) -> None:
         await asyncio.sleep((elapsed - self.elapsed()) / self._speed)
 
+    def all_faults(self, name: str) -> list[Fault]:
+        """Return the faults of this name, whenever they are at work."""
+        return [fault for fault in self._meter.faults if fault.name == name]
+
     def faults(self, *names: str) -> list[Fault]:
         """Return the faults of these names that are at work now."""
         return [
@@ -69,12 +112,10 @@ class _Line:
                 await self.until(begun + (at + len(piece)) / pace)
                 send(piece)
 
-    async def at_each(self, name: str, act: Callable[[], object]) -> None:
-        """Call `act` when a fault `name` begins, and every `value` seconds in it."""
-        async with asyncio.TaskGroup() as group:
-            for fault in self._meter.faults:
-                if fault.name == name:
-                    group.create_task(self._at_each(fault, act))
+    def at_each(self, begin: _Begin, name: str, act: Callable[[], object]) -> None:
+        """Begin to call `act` when a fault `name` begins, and every `value` seconds in it."""
+        for fault in self.all_faults(name):
+            begin(self._at_each(fault, act))
 
     async def _at_each(self, fault: Fault, act: Callable[[], object]) -> None:
         now = fault.at
@@ -89,10 +130,10 @@ class _Line:
 class _Tcp:
     """A bridge with many readers, none of which can hold up another."""
 
-    def __init__(self, line: _Line) -> None:
+    def __init__(self, line: _Line, begin: _Begin) -> None:
         self._line = line
+        self._begin = begin
         self._queues: dict[asyncio.StreamWriter, asyncio.Queue[bytes]] = {}
-        self.tasks: set[asyncio.Task[None]] = set()
 
     def send(self, piece: bytes) -> None:
         """Queue `piece` for each reader; one that has fallen behind is dropped."""
@@ -124,9 +165,7 @@ class _Tcp:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         """Take a new connection."""
-        task = asyncio.create_task(self._serve(reader, writer))
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        self._begin(self._serve(reader, writer))
 
     async def _serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -184,37 +223,31 @@ async def serve_tcp(
     `start` (aware; now when left out) is the time of the meter at the beginning, from
     where it runs `speed` times as fast as ours. OSError when the port cannot be had.
     """
-    line = _Line(meter, speed, start)
-    tcp = _Tcp(line)
-    server = await asyncio.start_server(tcp.connect, host, port)
-    port = server.sockets[0].getsockname()[1]
+    async with _tasks() as begin:
+        line = _Line(meter, speed, start)
+        tcp = _Tcp(line, begin)
+        server = await asyncio.start_server(tcp.connect, host, port)
+        port = server.sockets[0].getsockname()[1]
 
-    async def down(fault: Fault) -> None:
-        nonlocal server
-        await line.until(fault.at)
-        server.close()
-        tcp.close()
-        if fault.lasts < inf:
-            await line.until(fault.at + fault.lasts)
-            server = await asyncio.start_server(tcp.connect, host, port)
+        async def down(fault: Fault) -> None:
+            nonlocal server
+            await line.until(fault.at)
+            server.close()
+            tcp.close()
+            if fault.lasts < inf:
+                await line.until(fault.at + fault.lasts)
+                server = await asyncio.start_server(tcp.connect, host, port)
 
-    work = [
-        line.pump(tcp.send),
-        line.at_each("close", tcp.close),
-        line.at_each("reset", tcp.reset),
-        line.at_each("half-open", tcp.forget),
-        *(down(fault) for fault in meter.faults if fault.name == "down"),
-    ]
-    tasks = [asyncio.create_task(each) for each in work]
-    try:
-        yield port
-    finally:
-        server.close()
-        for task in (ending := [*tasks, *tcp.tasks]):
-            task.cancel()
-        for result in await asyncio.gather(*ending, return_exceptions=True):
-            if isinstance(result, Exception):
-                raise result
+        begin(line.pump(tcp.send))
+        line.at_each(begin, "close", tcp.close)
+        line.at_each(begin, "reset", tcp.reset)
+        line.at_each(begin, "half-open", tcp.forget)
+        for fault in line.all_faults("down"):
+            begin(down(fault))
+        try:
+            yield port
+        finally:
+            server.close()
 
 
 class _Pty:
@@ -226,22 +259,25 @@ class _Pty:
         self._master = -1
 
     def open(self) -> None:
-        """Make the port appear."""
+        """Make the port appear; FileExistsError when the link would replace a file."""
+        if self._link and self._link.is_symlink():
+            self._link.unlink()
         self._master, slave = os.openpty()
         tty.setraw(slave)
         os.set_blocking(self._master, False)
         self.path = os.ttyname(slave)
         os.close(slave)
         if self._link:
-            self._link.unlink(missing_ok=True)
             self._link.symlink_to(self.path)
             self.path = str(self._link)
 
     def send(self, piece: bytes) -> None:
         """Write what fits, if somebody has the port open."""
+        if self._master < 0:
+            return
         poll = select.poll()
         poll.register(self._master, select.POLLOUT)
-        if self._master >= 0 and not poll.poll(0)[0][1] & select.POLLHUP:
+        if [events for _, events in poll.poll(0)] == [select.POLLOUT]:
             with suppress(BlockingIOError):
                 os.write(self._master, piece)
 
@@ -251,7 +287,7 @@ class _Pty:
             os.close(self._master)
             self._master = -1
             if self._link:
-                self._link.unlink(missing_ok=True)
+                self._link.unlink(missing_ok=True)  # it is ours
 
 
 @asynccontextmanager
@@ -267,11 +303,11 @@ async def serve_pty(
     With `link` the path is that of a symbolic link, which survives a fault that unplugs
     the port. ValueError for a fault that only TCP has.
     """
-    line = _Line(meter, speed, start)
-    pty = _Pty(link)
     for fault in meter.faults:
         if fault.kind.stage is Stage.LINK and fault.name not in PTY_FAULTS:
             raise ValueError(f"the fault {fault.name} needs a network")
+    line = _Line(meter, speed, start)
+    pty = _Pty(link)
 
     async def down(fault: Fault) -> None:
         await line.until(fault.at)
@@ -281,18 +317,11 @@ async def serve_pty(
             pty.open()
 
     pty.open()
-    work = [
-        line.pump(pty.send),
-        *(down(fault) for fault in meter.faults if fault.name == "down"),
-    ]
-    tasks = [asyncio.create_task(each) for each in work]
     try:
-        yield pty.path
+        async with _tasks() as begin:
+            begin(line.pump(pty.send))
+            for fault in line.all_faults("down"):
+                begin(down(fault))
+            yield pty.path
     finally:
-        for task in tasks:
-            task.cancel()
-        results = await asyncio.gather(*tasks, return_exceptions=True)
         pty.close()
-        for result in results:
-            if isinstance(result, Exception):
-                raise result
