@@ -193,7 +193,8 @@ def test_pipe() -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:
-        assert process.stdin and process.stdout
+        assert process.stdin
+        assert process.stdout
         assert process.stderr
         process.stdout.close()
         process.stdin.write(FRAME * 2000)
