@@ -13,6 +13,7 @@ from . import obis
 from .dlms import (
     ARRAY,
     ENUM,
+    INTEGER,
     LONG64,
     OCTETS,
     STRUCTURE,
@@ -454,10 +455,12 @@ def _walk(items: tuple[Node, ...]) -> list[_Entry]:
         else:
             entries.append(_Entry(None, item))
             continue
-        match group:
-            case (head, Leaf() as leaf, *rest) if code := _code(head):
-                scaler, unit = _scaler_unit(rest[0] if rest else None) or (None, None)
-                entries.append(_Entry(code, leaf, scaler, unit))
+        if len(group) < 2 or not isinstance(leaf := group[1], Leaf):
+            continue
+        if (code := _code(group[0])) is not None:
+            sent = _scaler_unit(group[2]) if len(group) > 2 else None
+            scaler, unit = sent or (None, None)
+            entries.append(_Entry(code, leaf, scaler, unit))
     return entries
 
 
@@ -507,17 +510,23 @@ def _by_list_version(text: str) -> Family | None:
 
 def _code(node: Node) -> bytes | None:
     """Give the OBIS code in a node, None if it holds none."""
-    match node:
-        case Leaf(0x09, value=bytes(code)) if len(code) == 6:
-            return code
+    if isinstance(node, Leaf) and node.tag == OCTETS:
+        octets = node.value
+        if isinstance(octets, bytes) and len(octets) == 6:
+            return octets
     return None
 
 
-def _scaler_unit(node: Node | None) -> tuple[int, int] | None:
+def _scaler_unit(node: Node) -> tuple[int, int] | None:
     """Give scaler and unit of a structure of the two, None for anything else."""
-    match node:
-        case Branch(_, (Leaf(0x0F, _, int(scaler)), Leaf(0x16, _, int(unit)))):
-            return scaler, unit
+    if isinstance(node, Branch) and len(node.items) == 2:
+        scaler, unit = node.items
+        if (scaler.tag, unit.tag) == (INTEGER, ENUM):
+            assert isinstance(scaler, Leaf)
+            assert isinstance(unit, Leaf)
+            assert isinstance(scaler.value, int)
+            assert isinstance(unit.value, int)
+            return scaler.value, unit.value
     return None
 
 
@@ -534,10 +543,14 @@ def _text(node: Node) -> str:
 
 def _is_clock(node: Node) -> bool:
     """Tell a date-time from a text of the same length by the high byte of its year."""
-    match node:
-        case Leaf(value=bytes(value)):
-            return len(value) == 12 and value[0] in (0x07, 0x08, 0xFF)
-    return False
+    if not isinstance(node, Leaf):
+        return False
+    octets = node.value
+    return (
+        isinstance(octets, bytes)
+        and len(octets) == 12
+        and octets[0] in (0x07, 0x08, 0xFF)
+    )
 
 
 def _meter(
