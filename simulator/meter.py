@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 from random import Random
 
 from . import frames
-from .curve import EPOCH, MICROSECOND, WATT_HOUR, curve
+from .curve import EPOCH, MICROSECOND, WATT_HOUR, Curve, curve
 from .encode import Value, Values
 from .families import ALIASES, MODELS, Model
 from .faults import Fault, Moment, Stage, parse_fault
@@ -56,7 +56,6 @@ class SimulatedMeter:
         self.encryption_key = Random(f"{seed} encryption").randbytes(16)
         self.authentication_key = Random(f"{seed} authentication").randbytes(16)
         self.faults = faults
-        self._curve = curve(seed)
         self._cadence = [
             (
                 round(period * 1_000_000),
@@ -68,6 +67,10 @@ class SimulatedMeter:
             )
             for period, offset, kind in model.cadence
         ]
+
+    @cached_property
+    def _curve(self) -> Curve:
+        return curve(self.seed)
 
     def power(self, when: datetime) -> int:
         """Return what the house takes from the grid at `when`; negative for export."""
@@ -118,6 +121,7 @@ class SimulatedMeter:
                 del counters[f"{way}_l2"], counters[f"{way}_l3"]
             if model.wiring is Wiring.THREE_WIRE:
                 del counters[f"{way}_l1"]
+        gas_read = moment.when - (moment.when - EPOCH) % GAS_READ
         gas_time = moment.clock - (moment.clock - EPOCH) % GAS_READ
         values: dict[str, Value] = {
             **{
@@ -132,7 +136,7 @@ class SimulatedMeter:
             "reactive_power_export": max(-reactive, 0),
             "tariff": self._curve.tariff(moment.when),
             "gas_time": gas_time,
-            "gas_volume": round(GAS + (gas_time - EPOCH) / HOUR * GAS_PER_HOUR, 3),
+            "gas_volume": round(GAS + (gas_read - EPOCH) / HOUR * GAS_PER_HOUR, 3),
             "power_factor": abs(active) / abs(complex(active, reactive) or 1),
             **{key: value / 1000 for key, value in counters.items()},
         }
