@@ -34,6 +34,9 @@ _START: Final = re.compile(
     b"|".join((hdlc.START, mbus.START, p1.START, security.START)), re.DOTALL
 )
 
+# AES-128, in every security suite seen.
+_KEY_LENGTH: Final = 16
+
 # The kinds of list of one meter, with room for a second meter on the same line.
 _MOST_KEPT: Final = 16
 
@@ -108,7 +111,13 @@ class Decoder:
         encryption_key: bytes | None = None,
         authentication_key: bytes | None = None,
     ) -> None:
-        """Take the keys of 16 bytes for meters that encipher."""
+        """Take the keys of 16 bytes for meters that encipher.
+
+        Raises ValueError for a key of another length.
+        """
+        for key in (encryption_key, authentication_key):
+            if key is not None and len(key) != _KEY_LENGTH:
+                raise ValueError("a key has 16 bytes")
         self._encryption_key = encryption_key
         self._authentication_key = authentication_key
         self._layouts: dict[tuple[int, str | None], Layout | p1.Layout] = {}
