@@ -21,8 +21,8 @@ KEYS = {"encryption_key", "authentication_key"}
 
 # What is not as long is a number of something, and would be found everywhere.
 SHORTEST_IDENTITY = 6
-# Of an identity that was hit by damage one half may still be read.
-SHORTEST_HALF = 4
+# And half of what is not as long.
+SHORTEST_DAMAGED = 8
 
 DAMAGED = (ErrorCode.CRC, ErrorCode.TRUNCATED)
 
@@ -157,10 +157,8 @@ def _masked_frame(outcome: Outcome, known: Iterable[tuple[bytes, bytes]]) -> str
     damaged = isinstance(result, ProtocolError) and result.code in DAMAGED
     for identity, replacement in sorted(known, key=lambda form: -len(form[0])):
         masked = masked.replace(identity, replacement)
-        half = len(identity) // 2
-        if damaged and half >= SHORTEST_HALF:
-            masked = masked.replace(identity[:half], replacement[:half])
-            masked = masked.replace(identity[half:], replacement[half:])
+        if damaged and len(identity) >= SHORTEST_DAMAGED:
+            masked = _mask_damaged(masked, identity, replacement)
     if damaged:
         masked = DIGITS.sub(lambda match: _zeros(match[0]), masked)
     for meter in _meters_of(result):
@@ -172,6 +170,22 @@ def _masked_frame(outcome: Outcome, known: Iterable[tuple[bytes, bytes]]) -> str
                 return REDACTED
             masked = joined
     return (_sealed(masked) if _sealed(frame) == frame else masked).hex()
+
+
+def _mask_damaged(frame: bytes, identity: bytes, replacement: bytes) -> bytes:
+    """Mask an identity of which damage has spared one half."""
+    half = len(identity) // 2
+    first, rest = re.escape(identity[:half]), re.escape(identity[half:])
+    frame = re.sub(
+        b"(?s)%b.{0,%d}" % (first, len(identity) - half),
+        lambda match: replacement[: len(match[0])],
+        frame,
+    )
+    return re.sub(
+        b"(?s).{0,%d}%b" % (half, rest),
+        lambda match: replacement[-len(match[0]) :],
+        frame,
+    )
 
 
 def _mask_divided(frame: bytes, identity: bytes, replacement: bytes) -> bytes | None:

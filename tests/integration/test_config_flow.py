@@ -137,6 +137,10 @@ class Port:
         for chunk in chunks:
             self._chunks.put_nowait(chunk)
 
+    def forget(self) -> None:
+        """Drop what was not read."""
+        self._chunks = asyncio.Queue()
+
     @asynccontextmanager
     async def open(self, device: str) -> AsyncIterator[AsyncIterator[bytes]]:
         """Stand in for open_source."""
@@ -516,6 +520,24 @@ async def test_user_lists_of_power_first(hass: HomeAssistant, port: Port) -> Non
     assert result["data"]["quantities"] == THREE_PHASES
 
 
+async def test_user_time_for_the_id(
+    hass: HomeAssistant, port: Port, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time until a meter has to say its id begins with its first list."""
+    monkeypatch.setattr(config_flow, "LISTEN_SECONDS", 0.05)
+    port.send(POWER_LIST)
+    flow = await submit(hass, await begin(hass))
+    await asyncio.sleep(0.1)
+    flow = await hass.config_entries.flow.async_configure(flow["flow_id"])
+    assert flow["type"] is FlowResultType.SHOW_PROGRESS
+    port.send(FULL_LIST)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    flow = await hass.config_entries.flow.async_configure(flow["flow_id"])
+    result = await confirm(hass, flow)
+    assert result["result"].unique_id == METER.id
+    assert result["data"]["meter_id"] == METER.id
+
+
 async def test_user_opened_while_listening(hass: HomeAssistant, port: Port) -> None:
     """A port that the grid company opens meanwhile needs no new start."""
     flow = await submit(hass, await begin(hass))
@@ -660,9 +682,10 @@ async def test_user_no_meter(
 
 async def test_user_enciphered_at_once(hass: HomeAssistant, port: Port) -> None:
     """Ciphertext needs no waiting: no list will follow that can be read."""
-    port.send(ENCIPHERED)
+    port.send(ENCIPHERED, SourceError(OpenFailure.FAILED, DEVICE, "heard too long"))
     flow = await listen(hass, await begin(hass))
     assert_failed(flow, "encrypted")
+    port.forget()
     await succeed(hass, port, flow)
 
 
