@@ -320,6 +320,25 @@ async def test_enciphered(hass: HomeAssistant, name: str) -> None:
     assert described["error"] == "encrypted-no-key"
 
 
+@pytest.mark.parametrize("name", ["kamstrup-dk", "kaifa-at"])
+async def test_deciphered(hass: HomeAssistant, name: str) -> None:
+    """A message that a key opened is shown as it came, without the serial number."""
+    meter = simulator.create(name, seed=123456789)
+    _, message = message_of(name)
+    (outcome,) = Decoder(encryption_key=meter.encryption_key).feed(message)
+    assert isinstance(outcome.result, MeterReading)
+    assert outcome.result.meter.id == meter.id
+    (described,) = await diagnose(hass, outcome)
+    place = message.index(b"\xdb\x08") + 5
+    frame = bytes.fromhex(described["frame"])
+    assert frame[:place] == message[:place]
+    assert frame[place : place + 5] == bytes(5) != message[place : place + 5]
+    assert described["reading"]["id"] == mask(meter.id)
+    (again,) = decode(frame)
+    assert isinstance(again.result, ProtocolError)
+    assert again.result.code is ErrorCode.NO_KEY
+
+
 @pytest.mark.parametrize(
     ("checksum", "result"), [("B9F", "unsupported"), ("", "unsupported")]
 )
