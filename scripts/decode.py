@@ -57,6 +57,8 @@ def _reading(reading: protocol.MeterReading) -> dict[str, Any]:
     for field, key in _IDENTITY.items():
         if (value := getattr(meter, field)) is not None:
             printed[key] = value
+    if meter.id_raw is not None:
+        printed["meter_id_raw"] = meter.id_raw
     if meter.id_alt is not None:
         printed["meter_id_alt"] = [meter.id_alt]
     if reading.meter_time is not None:
