@@ -2,13 +2,22 @@
 
 from .decoder import Decoder, Foreign, foreign
 from .models import model_name
-from .reading import ErrorCode, Meter, MeterReading, Outcome, ProtocolError, Quantity
+from .reading import (
+    ErrorCode,
+    Meter,
+    MeterKind,
+    MeterReading,
+    Outcome,
+    ProtocolError,
+    Quantity,
+)
 
 __all__ = [
     "Decoder",
     "ErrorCode",
     "Foreign",
     "Meter",
+    "MeterKind",
     "MeterReading",
     "Outcome",
     "ProtocolError",
