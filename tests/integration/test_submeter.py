@@ -404,7 +404,8 @@ async def test_not_deleted_while_unloaded(
     entry = await set_up(hass, entry_of(submeters=[remembered(GAS)]))
     await say(hass, port, message())
     assert await hass.config_entries.async_unload(entry.entry_id)
-    assert not (await client.remove_device(device(hass, entry, GAS).id))["success"]
+    answer = await client.remove_device(device(hass, entry, GAS).id)
+    assert answer["error"]["code"] == "home_assistant_error"
 
 
 async def test_diagnostics(hass: HomeAssistant, port: Port) -> None:
