@@ -13,6 +13,8 @@ from .faults import Fault, Moment, Stage, parse_fault
 from .grid import Wiring, measure
 
 HOUR = timedelta(hours=1)
+# From when the house stands, to before counters grow beyond their digits.
+FIRST, LAST = datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 GAS, GAS_PER_HOUR, GAS_READ = 1500, 0.21, timedelta(minutes=5)  # m3
 
 
@@ -29,6 +31,8 @@ def create(
     not the maker's usual time. `faults` are written as `faults.parse_fault` takes them.
     ValueError, in words, for an unknown meter or fault.
     """
+    if hour_offset is not None and not 0 <= hour_offset < 3600:
+        raise ValueError(f"the hour list is not sent {hour_offset:g} s after the hour")
     if name not in MODELS and name not in ALIASES:
         raise ValueError(f"no meter is called {name!r}; there are {', '.join(MODELS)}")
     model = MODELS[ALIASES.get(name, name)]
@@ -179,8 +183,15 @@ class SimulatedMeter:
         """Give what the meter sends from `start` until before `end`, and when.
 
         Instants are in UTC. Faults of the meter and of the line are at work; those of the
-        connection are not.
+        connection are not. ValueError for a start before 2020 or after 2099.
         """
+        if not FIRST <= start < LAST:
+            raise ValueError(f"the meter counts from 2020 to 2099, not in {start.year}")
+        return self._sent(start, end)
+
+    def _sent(
+        self, start: datetime, end: datetime | None
+    ) -> Iterator[tuple[datetime, bytes]]:
         random = Random(f"{self.seed} faults")
         for when, kind in self._schedule(start.astimezone(UTC)):
             if end is not None and when >= end:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import logging
 from random import uniform
 from statistics import median
-from typing import override
+from typing import Any, override
 
 from homeassistant.components import usb
 from homeassistant.config_entries import ConfigEntry
@@ -16,7 +16,7 @@ from homeassistant.const import CONF_DEVICE
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 
-from .const import CONF_METER_ID, CONF_QUANTITIES, CONF_SUBMETERS, NET_POWER
+from .const import CONF_METER_ID, CONF_QUANTITIES, CONF_SUBMETERS, KEYS, NET_POWER
 from .protocol import (
     Decoder,
     ErrorCode,
@@ -47,6 +47,11 @@ TOGETHER = 0.5
 # Times in a row that a counter has to be lower before that is believed
 LOWER_TIMES = 3
 
+# Messages in a row that the keys do not open until new ones are asked for: the first of a
+# stream may be damaged in a way that looks like it.
+SEALED_TIMES = 3
+SEALED = (ErrorCode.NO_KEY, ErrorCode.WRONG_KEY)
+
 # Counters never go back, and hold until the meter sends the next.
 COUNTERS = frozenset(
     quantity for quantity in Quantity if "energy" in quantity or quantity == "volume"
@@ -66,6 +71,11 @@ LASTING = COUNTERS | {
 }
 
 type HanPortConfigEntry = ConfigEntry[HanPortCoordinator]
+
+
+def make_decoder(data: Mapping[str, Any]) -> Decoder:
+    """Make the decoder for the keys in the data of an entry."""
+    return Decoder(**{name: bytes.fromhex(data[name]) for name in KEYS if name in data})
 
 
 class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
@@ -102,6 +112,9 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
             )
         )
         self.recent: deque[Outcome] = deque(maxlen=20)
+        # The last message that the keys did not open: new keys are tried on it.
+        self.sealed: Outcome | None = None
+        self._sealed_times = 0
         self._identified = False
         self._heard: dict[str, float] = {}
         self._lower: Counter[str] = Counter()
@@ -190,7 +203,8 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         """Read until the link ends; TimeoutError if there is no reading for too long."""
         self.counters["connects"] += 1
         self._identified = self.config_entry.data[CONF_METER_ID] is None
-        decoder = Decoder()
+        self._sealed_times = 0
+        decoder = make_decoder(self.config_entry.data)
         async with asyncio.timeout(self._silent_after) as silence:
             async for chunk in chunks:
                 self.counters["bytes"] += len(chunk)
@@ -205,6 +219,7 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
             match outcome.result:
                 case MeterReading() as reading:
                     self.counters["frames"] += 1
+                    self._sealed_times = 0
                     if not self._is_ours(reading):
                         self.counters["other_meter"] += 1
                     elif reading.values:
@@ -212,6 +227,8 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
                         taken = True
                 case error:
                     self.counters[error.code] += 1
+                    if error.code in SEALED:
+                        self._take_sealed(outcome)
                     _LOGGER.debug("%s: %s (%s)", self.device, error, error.code)
         if taken:
             if not self.last_update_success:
@@ -221,6 +238,13 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
             self._learn_cadence()
             self.async_set_updated_data(self.data)
         return taken
+
+    def _take_sealed(self, outcome: Outcome) -> None:
+        """Ask for new keys when it is certain that the present ones open nothing."""
+        self.sealed = outcome
+        self._sealed_times += 1
+        if self._sealed_times == SEALED_TIMES:
+            self.config_entry.async_start_reauth(self.hass)
 
     def _is_ours(self, reading: MeterReading) -> bool:
         """Say whether the meter of this entry sent a reading.

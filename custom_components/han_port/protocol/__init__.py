@@ -1,6 +1,7 @@
 """Bytes of a meter's customer port to readings; knows nothing of Home Assistant."""
 
 from .decoder import Decoder, Foreign, foreign
+from .lists import maker
 from .models import model_name
 from .reading import (
     ErrorCode,
@@ -11,6 +12,7 @@ from .reading import (
     ProtocolError,
     Quantity,
 )
+from .security import parse_key
 
 __all__ = [
     "Decoder",
@@ -24,7 +26,9 @@ __all__ = [
     "Quantity",
     "decode",
     "foreign",
+    "maker",
     "model_name",
+    "parse_key",
 ]
 
 

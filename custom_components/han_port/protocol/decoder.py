@@ -222,6 +222,9 @@ class Decoder:
                 at = size
                 break
             start = match.start()
+            if self._offset + start < self._blamed and self._is_same_damage(start):
+                at = start + 1
+                continue
             again = self._again(start) if start + _SHORTEST < size else 0
             if isinstance(again, Outcome):
                 outcomes.append(again)
@@ -369,6 +372,18 @@ class Decoder:
         self._blamed = offset + error.claim
         frame = bytes(self._buffer[start : start + error.length])
         outcomes.append(Outcome(offset, frame, _as_value(error)))
+
+    def _is_same_damage(self, start: int) -> bool:
+        """Say at little cost that a start fails in a frame that is reported already."""
+        buffer = self._buffer
+        if (
+            buffer[start] != hdlc.FLAG
+            or len(buffer) < start + _SHORTEST
+            or not hdlc.is_none(buffer, start)
+        ):
+            return False
+        self._segments.fail()
+        return True
 
     def _give_up(self, outcomes: list[Outcome], start: int, wanted: int) -> None:
         """Report what the stream ended in, if that is more than a first byte."""
