@@ -7,6 +7,7 @@ CONF_MANUFACTURER = "manufacturer"
 CONF_METER_ID = "meter_id"
 CONF_METER_TYPE = "meter_type"
 CONF_QUANTITIES = "quantities"
+CONF_SUBMETERS = "submeters"
 
 # And where the meter enciphers, as hex; named as the decoder's arguments
 CONF_ENCRYPTION_KEY = "encryption_key"

@@ -14,7 +14,7 @@ from homeassistant.components.diagnostics import REDACTED, async_redact_data
 from homeassistant.const import CONF_DEVICE
 from homeassistant.core import HomeAssistant
 
-from .const import CONF_METER_ID, KEYS
+from .const import CONF_METER_ID, CONF_SUBMETERS, KEYS
 from .coordinator import HanPortConfigEntry, HanPortCoordinator
 from .protocol import ErrorCode, Meter, MeterReading, Outcome, ProtocolError
 
@@ -47,6 +47,10 @@ async def async_get_config_entry_diagnostics(
     data = async_redact_data(entry.data, KEYS)
     if entry.data[CONF_METER_ID] is not None:
         data[CONF_METER_ID] = mask(entry.data[CONF_METER_ID])
+    if submeters := entry.data.get(CONF_SUBMETERS):
+        data[CONF_SUBMETERS] = [
+            each | {"id": each["id"] and mask(each["id"])} for each in submeters
+        ]
     data[CONF_DEVICE] = without_host(entry.data[CONF_DEVICE])
     diagnostics = {"entry": {"data": data, "options": dict(entry.options)}}
     # An entry that is not loaded has none.
@@ -55,7 +59,8 @@ async def async_get_config_entry_diagnostics(
         return diagnostics
     outcomes = list(coordinator.recent)
     meters = [meter for outcome in outcomes for meter in _meters_of(outcome.result)] + [
-        Meter(id=entry.data[CONF_METER_ID])
+        Meter(id=entry.data[CONF_METER_ID]),
+        *(Meter(id=each["id"]) for each in entry.data.get(CONF_SUBMETERS, [])),
     ]
     known = {form for meter in meters for forms in _forms_of(meter) for form in forms}
     known |= {

@@ -1,6 +1,7 @@
 """How does Home Assistant show each quantity? One table, one class."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import override
 
 from homeassistant.components.sensor import (
@@ -27,8 +28,8 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import NET_POWER
 from .coordinator import COUNTERS, HanPortConfigEntry, HanPortCoordinator
-from .entity import HanPortEntity
-from .protocol import Quantity
+from .entity import HanPortEntity, submeter_device
+from .protocol import MeterKind, Quantity
 
 PARALLEL_UPDATES = 0
 
@@ -246,6 +247,7 @@ async def async_setup_entry(
 ) -> None:
     """Add what the meter is known to send, and on the spot what it sends later."""
     coordinator = entry.runtime_data
+    _add_submeters(entry, async_add_entities)
     added: set[str] = set()
 
     @callback
@@ -254,7 +256,7 @@ async def async_setup_entry(
             return
         new = [key for key in SENSORS if key in coordinator.quantities - added]
         added.update(coordinator.quantities)
-        async_add_entities(HanPortSensor(coordinator, key) for key in new)
+        async_add_entities(HanPortSensor(coordinator, SENSORS[key]) for key in new)
 
     add_new()
     entry.async_on_unload(coordinator.async_add_listener(add_new))
@@ -263,22 +265,31 @@ async def async_setup_entry(
 class HanPortSensor(HanPortEntity, RestoreSensor):
     """What the meter says of one quantity."""
 
-    def __init__(self, coordinator: HanPortCoordinator, key: str) -> None:
-        """Look the quantity up in the table."""
-        super().__init__(coordinator, key)
-        self.entity_description = SENSORS[key]
+    def __init__(
+        self,
+        coordinator: HanPortCoordinator,
+        description: SensorEntityDescription,
+        quantity: Quantity | None = None,
+    ) -> None:
+        """Take the row of the table, and the quantity where it is not its key."""
+        super().__init__(coordinator, description.key)
+        self.entity_description = description
+        self._quantity = quantity or description.key
 
     @override
     async def async_added_to_hass(self) -> None:
         """Bring back a counter, as the meter may send the next in an hour only."""
         await super().async_added_to_hass()
-        key = self.entity_description.key
         if (
-            key in COUNTERS
+            self._quantity in COUNTERS
             and (last := await self.async_get_last_sensor_data()) is not None
             and isinstance(last.native_value, int | float)
         ):
-            self.coordinator.async_restore(key, last.native_value)
+            self._restore(last.native_value)
+
+    def _restore(self, value: float) -> None:
+        """Take the last value from before the restart."""
+        self.coordinator.async_restore(self._quantity, value)
 
     @property
     @override
@@ -290,4 +301,77 @@ class HanPortSensor(HanPortEntity, RestoreSensor):
     @override
     def native_value(self) -> float | None:
         """Give what the meter said last."""
-        return self.coordinator.data.get(self.entity_description.key)
+        return self.coordinator.data.get(self._quantity)
+
+
+def _add_submeters(
+    entry: HanPortConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
+) -> None:
+    """Add the known submeters, and on the spot those that are heard of later."""
+    coordinator = entry.runtime_data
+    added: set[tuple[str, str]] = set()
+
+    @callback
+    def add_new() -> None:
+        known = {
+            (key, quantity)
+            for key, submeter in coordinator.submeters.items()
+            for quantity in submeter.quantities & SENSORS.keys()
+        }
+        new = known - added
+        # One that was deleted may be sent again.
+        added.intersection_update(known)
+        added.update(new)
+        if new:
+            async_add_entities(
+                HanPortSubmeterSensor(coordinator, *each) for each in sorted(new)
+            )
+
+    add_new()
+    entry.async_on_unload(coordinator.async_add_listener(add_new))
+
+
+# What fills a volume, where Home Assistant has a class for it
+VOLUME_CLASSES = {
+    MeterKind.GAS: SensorDeviceClass.GAS,
+    MeterKind.WATER: SensorDeviceClass.WATER,
+    MeterKind.HOT_WATER: SensorDeviceClass.WATER,
+}
+
+
+class HanPortSubmeterSensor(HanPortSensor):
+    """What a meter behind the meter says of one quantity."""
+
+    def __init__(
+        self, coordinator: HanPortCoordinator, key: str, quantity: str
+    ) -> None:
+        """Take the submeter by its key in the coordinator."""
+        self._submeter = coordinator.submeters[key]
+        description = SENSORS[quantity]
+        if quantity == Quantity.VOLUME:
+            kind = self._submeter.meter.kind
+            device_class = VOLUME_CLASSES.get(kind, SensorDeviceClass.VOLUME)
+            description = replace(description, device_class=device_class)
+        super().__init__(coordinator, description)
+        self._attr_unique_id = f"{key}_{quantity}"
+        self._attr_device_info = submeter_device(
+            coordinator, key, self._attr_device_info
+        )
+
+    @override
+    def _restore(self, value: float) -> None:
+        self._submeter.values.setdefault(self._quantity, value)
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Say whether the meter sends it, or may: before the first reading."""
+        return super().available and (
+            not self.coordinator.connected or self.coordinator.is_sent(self._submeter)
+        )
+
+    @property
+    @override
+    def native_value(self) -> float | None:
+        """Give what the submeter said last."""
+        return self._submeter.values.get(self._quantity)

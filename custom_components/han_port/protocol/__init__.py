@@ -3,7 +3,15 @@
 from .decoder import Decoder, Foreign, foreign
 from .lists import maker
 from .models import model_name
-from .reading import ErrorCode, Meter, MeterReading, Outcome, ProtocolError, Quantity
+from .reading import (
+    ErrorCode,
+    Meter,
+    MeterKind,
+    MeterReading,
+    Outcome,
+    ProtocolError,
+    Quantity,
+)
 from .security import parse_key
 
 __all__ = [
@@ -11,6 +19,7 @@ __all__ = [
     "ErrorCode",
     "Foreign",
     "Meter",
+    "MeterKind",
     "MeterReading",
     "Outcome",
     "ProtocolError",
