@@ -471,11 +471,15 @@ async def test_meter_that_breaks() -> None:
     meter = create("aidon")
 
     def broken(_start: datetime) -> Iterator[tuple[datetime, bytes]]:
+        yield START, b"the only one"
         raise RuntimeError("no more lists")
 
     with (
         patch.object(meter, "messages", broken),
         pytest.raises(RuntimeError, match="no more lists"),
     ):
-        async with serve_tcp(meter):
+        async with serve_tcp(meter, start=START):
             await asyncio.Event().wait()
+    task = asyncio.current_task()
+    assert task
+    assert task.cancelling() == 0
