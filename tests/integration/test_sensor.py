@@ -322,6 +322,14 @@ async def test_restored_nothing(
     assert state(hass, "energy_import") == "5.0"
 
 
+async def test_restored_too_late(hass: HomeAssistant, port: Port) -> None:
+    """What the meter says now counts more than what it said before the restart."""
+    remember(hass, 1234.56)
+    await set_up(hass, make_entry())
+    await say(hass, port, METER.list(3, energy_import=1235))
+    assert state(hass, "energy_import") == "1235.0"
+
+
 async def test_not_restored(hass: HomeAssistant, port: Port) -> None:
     """What is measured now is not restored."""
     remember(hass, 1234.0, "active_power_import")
