@@ -13,6 +13,7 @@ import probatio as vol
 from homeassistant.components import usb
 from homeassistant.config_entries import (
     SOURCE_RECONFIGURE,
+    ConfigEntry,
     ConfigFlow,
     ConfigFlowResult,
 )
@@ -28,6 +29,7 @@ from .const import (
     CONF_QUANTITIES,
     DOMAIN,
 )
+from .options import HanPortOptionsFlow
 from .protocol import (
     Decoder,
     ErrorCode,
@@ -93,6 +95,13 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
     """Ask for the port, listen to it, show which meter is there."""
 
     VERSION = 1
+
+    @staticmethod
+    @callback
+    @override
+    def async_get_options_flow(config_entry: ConfigEntry) -> HanPortOptionsFlow:
+        """Ask for the rules of the grid company."""
+        return HanPortOptionsFlow()
 
     def __init__(self) -> None:
         """Start without a port."""
