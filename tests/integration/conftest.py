@@ -16,6 +16,7 @@ from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.entity import Entity
 from homeassistant.util import dt as dt_util
 import simulator
 
@@ -217,3 +218,10 @@ def connection(hass: HomeAssistant, owner: str = METER.id) -> str:
     found = hass.states.get(name)
     assert found is not None
     return found.state
+
+
+@pytest.fixture
+def all_enabled() -> Iterator[None]:
+    """Let entities be enabled that are not by default."""
+    with patch.object(Entity, "entity_registry_enabled_default", True):
+        yield
