@@ -1,6 +1,6 @@
 """How fast is decoding, side by side with amshan?
 
-    .venv/bin/python benchmarks/decode.py [--rounds N] [CASE...]
+    scripts/setup && .venv/bin/python benchmarks/decode.py [--rounds N] [CASE...]
 
 Makes a throw-away environment with amshan 2.1.1 from PyPI, and in it feeds the same bytes
 of the simulated meters to both, in turns. Every message differs from the one before. Shown
@@ -18,7 +18,6 @@ import importlib.util
 from itertools import islice
 import os
 from pathlib import Path
-import shutil
 from statistics import median
 import struct
 import subprocess
@@ -26,7 +25,6 @@ import sys
 import tempfile
 import time
 from typing import TYPE_CHECKING, Any, Final
-import venv
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 # The simulated meters encipher with cryptography, which comes with Home Assistant.
@@ -262,21 +260,10 @@ def run(names: Sequence[str], rounds: int) -> None:
 
 def environment(folder: Path) -> Path:
     """Make an environment with the peer in it; give its Python."""
-    for uv in (ROOT / ".tools/bin/uv", ROOT / ".tools/venv/bin/uv", shutil.which("uv")):
-        if uv is None or not Path(uv).exists():
-            continue
-        python = folder / "bin" / "python"
-        subprocess.run(
-            [uv, "venv", "--quiet", "--python", sys.executable, folder], check=True
-        )
-        subprocess.run(
-            [uv, "pip", "install", "--quiet", "--python", python, *PACKAGES],
-            check=True,
-        )
-        return python
-    venv.create(folder, with_pip=True)
     python = folder / "bin" / "python"
-    subprocess.run([python, "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
+    uv = [sys.executable, "-m", "uv", "--quiet"]
+    subprocess.run([*uv, "venv", "--python", sys.executable, folder], check=True)
+    subprocess.run([*uv, "pip", "install", "--python", python, *PACKAGES], check=True)
     return python
 
 

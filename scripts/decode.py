@@ -29,8 +29,6 @@ else:
     sys.modules["protocol"] = protocol
     _spec.loader.exec_module(protocol)
 
-_KEY_BYTES = 16
-
 _IDENTITY = {
     "manufacturer": "meter_manufacturer",
     "type": "meter_type",
@@ -42,13 +40,8 @@ _IDENTITY = {
 
 
 def _key(text: str) -> bytes:
-    """Read a key of 16 bytes from hex text, however people space it."""
-    digits = text.strip().removeprefix("0x").translate({ord(c): None for c in " :-"})
-    try:
-        key = bytes.fromhex(digits)
-    except ValueError:
-        key = b""
-    if len(key) != _KEY_BYTES:
+    """Read a key from an argument."""
+    if (key := protocol.parse_key(text)) is None:
         raise argparse.ArgumentTypeError("a key is 32 hexadecimal digits")
     return key
 
@@ -64,6 +57,8 @@ def _reading(reading: protocol.MeterReading) -> dict[str, Any]:
     for field, key in _IDENTITY.items():
         if (value := getattr(meter, field)) is not None:
             printed[key] = value
+    if meter.id_raw is not None:
+        printed["meter_id_raw"] = meter.id_raw
     if meter.id_alt is not None:
         printed["meter_id_alt"] = [meter.id_alt]
     if reading.meter_time is not None:

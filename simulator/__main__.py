@@ -10,6 +10,8 @@ import sys
 
 from . import ALIASES, FAULTS, MODELS, create, serve_pty, serve_tcp
 
+FASTEST = 1e6  # times real time; beyond, hours of messages pile up in every instant
+
 
 def _arguments() -> argparse.Namespace:
     faults = "\n".join(
@@ -24,6 +26,7 @@ def _arguments() -> argparse.Namespace:
         "faults, written NAME[:VALUE][,rate=0..1][,at=SECONDS][,for=SECONDS]:\n"
         + faults,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        exit_on_error=False,
     )
     parser.add_argument("--meter", default="aidon-3p", metavar="NAME")
     where = parser.add_mutually_exclusive_group()
@@ -51,7 +54,28 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _time(text: str) -> datetime:
+    """Return the time written as `text`, local where it says no offset."""
+    try:
+        when = datetime.fromisoformat(text)
+        return when if when.tzinfo else when.astimezone()
+    except ValueError, OverflowError:
+        raise ValueError(
+            f"{text!r} is not a time such as 2026-03-29T01:59:50"
+        ) from None
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 0xFFFF:
+        raise ValueError(f"{text!r} is not HOST:PORT")
+    return host.strip("[]"), int(port)
+
+
 async def _run(arguments: argparse.Namespace) -> None:
+    speed = arguments.speed
+    if not 0 < speed <= FASTEST:
+        raise ValueError(f"the speed {speed:g} is not above 0 and at most {FASTEST:g}")
     meter = create(
         arguments.meter,
         seed=arguments.seed,
@@ -60,7 +84,7 @@ async def _run(arguments: argparse.Namespace) -> None:
     )
     start = None
     if arguments.start:
-        start = datetime.fromisoformat(arguments.start).astimezone()
+        start = _time(arguments.start)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -71,28 +95,32 @@ async def _run(arguments: argparse.Namespace) -> None:
     said = f"{arguments.meter} {meter.id.rstrip(chr(0))} on "
     if arguments.pty is not None:
         link = Path(arguments.pty) if arguments.pty else None
-        async with serve_pty(meter, link, speed=arguments.speed, start=start) as path:
+        async with serve_pty(meter, link, speed=speed, start=start) as path:
             print(said + path, flush=True)
             await stop.wait()
         return
-    host, colon, port = arguments.tcp.rpartition(":")
-    host = host.strip("[]")
-    if not colon or not port.isdecimal():
-        raise ValueError(f"{arguments.tcp!r} is not HOST:PORT")
-    async with serve_tcp(
-        meter, host, int(port), speed=arguments.speed, start=start
-    ) as bound:
+    host, port = _address(arguments.tcp)
+    async with serve_tcp(meter, host, port, speed=speed, start=start) as bound:
         print(f"{said}{host}:{bound}", flush=True)
         await stop.wait()
 
 
 def main() -> int:
-    """Serve until interrupted; one sentence and exit code 1 for what cannot be done."""
+    """Serve until interrupted.
+
+    One sentence for what cannot be: exit code 2 for what is wrong with the arguments, 1
+    for what the system refuses.
+    """
     with suppress(KeyboardInterrupt):
         try:
-            asyncio.run(_run(_arguments()))
-        except (OSError, ValueError) as error:
+            arguments = _arguments()
+            asyncio.run(_run(arguments))
+        except (argparse.ArgumentError, ValueError) as error:
             print(error, file=sys.stderr)
+            return 2
+        except OSError as error:
+            where = arguments.tcp if arguments.pty is None else "a serial port"
+            print(f"cannot be on {where}: {error.strerror or error}", file=sys.stderr)
             return 1
     return 0
 

@@ -39,12 +39,14 @@ class Stage(Enum):
 
 
 class Kind(NamedTuple):
-    """One row of `FAULTS`; `value` is the default and sets the type."""
+    """One row of `FAULTS`; `value` is the default, sets the type, and has limits."""
 
     stage: Stage
     value: float | str | None
     text: str
     change: Callable[..., object] | None = None
+    least: float = 0.0
+    most: float = 1e9
 
 
 def _repeat_hour(moment: Moment, _: object) -> Moment:
@@ -71,7 +73,7 @@ def _zero_counters(values: dict[str, Value], _: object) -> dict[str, Value]:
 
 def _add_energy(values: dict[str, Value], kwh: float) -> dict[str, Value]:
     return {
-        key: value + kwh
+        key: max(0, value + kwh)
         if "energy" in key and isinstance(value, (int, float))
         else value
         for key, value in values.items()
@@ -155,27 +157,41 @@ FAULTS: dict[str, Kind] = {
     "counters-now": Kind(
         Stage.MOMENT, None, "counters are those of the time of sending", _counters_now
     ),
-    "clock-off": Kind(Stage.MOMENT, 3600.0, "the clock is SECONDS fast", _clock_off),
+    "clock-off": Kind(
+        Stage.MOMENT,
+        3600.0,
+        "the clock is SECONDS fast",
+        _clock_off,
+        least=-1e8,
+        most=1e8,
+    ),
     "clock-lost": Kind(
         Stage.MOMENT, None, "the clock says 1 January 2000", _clock_lost
     ),
     "zero-counters": Kind(Stage.VALUES, None, "all counters are 0", _zero_counters),
     "counter-jump": Kind(
-        Stage.VALUES, 1000.0, "all counters are KWH too high", _add_energy
+        Stage.VALUES,
+        1000.0,
+        "all counters are KWH too high",
+        _add_energy,
+        least=-1e6,
+        most=1e6,
     ),
     "other-meter": Kind(Stage.VALUES, None, "the meter has another id", _other_meter),
     "drop": Kind(Stage.LINE, None, "lists are not sent", _drop),
     "twice": Kind(Stage.LINE, None, "lists are sent twice", _twice),
     "bit-errors": Kind(
-        Stage.LINE, 0.0005, "bits flip, each with PROBABILITY", _bit_errors
+        Stage.LINE, 0.0005, "bits flip, each with PROBABILITY", _bit_errors, most=1.0
     ),
     "byte-loss": Kind(
-        Stage.LINE, 0.005, "bytes vanish, each with PROBABILITY", _byte_loss
+        Stage.LINE, 0.005, "bytes vanish, each with PROBABILITY", _byte_loss, most=1.0
     ),
     "truncate": Kind(
-        Stage.LINE, 0.5, "only the first PART of a list arrives", _truncate
+        Stage.LINE, 0.5, "only the first PART of a list arrives", _truncate, most=1.0
     ),
-    "garbage": Kind(Stage.LINE, 40.0, "BYTES of noise before a list", _garbage),
+    "garbage": Kind(
+        Stage.LINE, 40.0, "BYTES of noise before a list", _garbage, most=1e6
+    ),
     "noise": Kind(Stage.LINE, None, "nothing but noise", _noise),
     "oss-brikken": Kind(
         Stage.LINE, None, "0A arrives as 0D 0A, and 0D 0A after each list", _line_feeds
@@ -187,10 +203,10 @@ FAULTS: dict[str, Kind] = {
     "wrong-parity": Kind(
         Stage.LINE, None, "8N1 without gaps, read as 8E1", _wrong_parity
     ),
-    "dribble": Kind(Stage.LINK, 1.0, "BYTES at a time"),
+    "dribble": Kind(Stage.LINK, 1.0, "BYTES at a time", least=1.0),
     "stall": Kind(Stage.LINK, None, "connected and silent"),
-    "close": Kind(Stage.LINK, 60.0, "connections are closed, every SECONDS"),
-    "reset": Kind(Stage.LINK, 60.0, "connections are reset, every SECONDS"),
+    "close": Kind(Stage.LINK, 60.0, "connections are closed, every SECONDS", least=1.0),
+    "reset": Kind(Stage.LINK, 60.0, "connections are reset, every SECONDS", least=1.0),
     "half-open": Kind(
         Stage.LINK, None, "connections of that instant are silent for ever"
     ),
@@ -241,34 +257,39 @@ class Fault:
 def parse_fault(text: str) -> Fault:
     """Return the fault written as `text`; ValueError, in words, if there is none."""
     first, *options = text.split(",")
-    name, colon, value = first.partition(":")
+    name, colon, written = first.partition(":")
     if name not in FAULTS:
         raise ValueError(f"no fault is called {name!r}; there are {', '.join(FAULTS)}")
-    default = FAULTS[name].value
-    fault = Fault(name, default)
+    kind = FAULTS[name]
+    fault = Fault(name, kind.value)
     if colon:
-        if default is None:
+        if kind.value is None:
             raise ValueError(f"the fault {name} takes no value")
-        fault = replace(
-            fault, value=value if isinstance(default, str) else _number(value)
+        value = (
+            written
+            if isinstance(kind.value, str)
+            else _number(written, kind.least, kind.most)
         )
+        fault = replace(fault, value=value)
     for option in options:
         key, _, number = option.partition("=")
-        what = _number(number)
         match key:
             case "rate":
-                fault = replace(fault, rate=what)
+                fault = replace(fault, rate=_number(number, 0, 1))
             case "at":
-                fault = replace(fault, at=what)
+                fault = replace(fault, at=_number(number, 0, 1e9))
             case "for":
-                fault = replace(fault, lasts=what)
+                fault = replace(fault, lasts=_number(number, 0, inf))
             case _:
                 raise ValueError(f"{option!r} is not rate=, at= or for=")
     return fault
 
 
-def _number(text: str) -> float:
+def _number(text: str, least: float, most: float) -> float:
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
         raise ValueError(f"{text!r} is not a number") from None
+    if not least <= number <= most:
+        raise ValueError(f"{text} is not from {least:g} to {most:g}")
+    return number

@@ -2,17 +2,19 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 from random import Random
 
 from . import frames
-from .curve import EPOCH, MICROSECOND, WATT_HOUR, curve
+from .curve import EPOCH, MICROSECOND, WATT_HOUR, Curve, curve
 from .encode import Value, Values
 from .families import ALIASES, MODELS, Model
 from .faults import Fault, Moment, Stage, parse_fault
 from .grid import Wiring, measure
 
 HOUR = timedelta(hours=1)
+# From when the house stands, to before counters grow beyond their digits.
+FIRST, LAST = datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 GAS, GAS_PER_HOUR, GAS_READ = 1500, 0.21, timedelta(minutes=5)  # m3
 
 
@@ -29,6 +31,8 @@ def create(
     not the maker's usual time. `faults` are written as `faults.parse_fault` takes them.
     ValueError, in words, for an unknown meter or fault.
     """
+    if hour_offset is not None and not 0 <= hour_offset < 3600:
+        raise ValueError(f"the hour list is not sent {hour_offset:g} s after the hour")
     if name not in MODELS and name not in ALIASES:
         raise ValueError(f"no meter is called {name!r}; there are {', '.join(MODELS)}")
     model = MODELS[ALIASES.get(name, name)]
@@ -56,7 +60,6 @@ class SimulatedMeter:
         self.encryption_key = Random(f"{seed} encryption").randbytes(16)
         self.authentication_key = Random(f"{seed} authentication").randbytes(16)
         self.faults = faults
-        self._curve = curve(seed)
         self._cadence = [
             (
                 round(period * 1_000_000),
@@ -68,6 +71,10 @@ class SimulatedMeter:
             )
             for period, offset, kind in model.cadence
         ]
+
+    @cached_property
+    def _curve(self) -> Curve:
+        return curve(self.seed)
 
     def power(self, when: datetime) -> int:
         """Return what the house takes from the grid at `when`; negative for export."""
@@ -118,6 +125,7 @@ class SimulatedMeter:
                 del counters[f"{way}_l2"], counters[f"{way}_l3"]
             if model.wiring is Wiring.THREE_WIRE:
                 del counters[f"{way}_l1"]
+        gas_read = moment.when - (moment.when - EPOCH) % GAS_READ
         gas_time = moment.clock - (moment.clock - EPOCH) % GAS_READ
         values: dict[str, Value] = {
             **{
@@ -132,7 +140,7 @@ class SimulatedMeter:
             "reactive_power_export": max(-reactive, 0),
             "tariff": self._curve.tariff(moment.when),
             "gas_time": gas_time,
-            "gas_volume": round(GAS + (gas_time - EPOCH) / HOUR * GAS_PER_HOUR, 3),
+            "gas_volume": round(GAS + (gas_read - EPOCH) / HOUR * GAS_PER_HOUR, 3),
             "power_factor": abs(active) / abs(complex(active, reactive) or 1),
             **{key: value / 1000 for key, value in counters.items()},
         }
@@ -175,8 +183,15 @@ class SimulatedMeter:
         """Give what the meter sends from `start` until before `end`, and when.
 
         Instants are in UTC. Faults of the meter and of the line are at work; those of the
-        connection are not.
+        connection are not. ValueError for a start before 2020 or after 2099.
         """
+        if not FIRST <= start < LAST:
+            raise ValueError(f"the meter counts from 2020 to 2099, not in {start.year}")
+        return self._sent(start, end)
+
+    def _sent(
+        self, start: datetime, end: datetime | None
+    ) -> Iterator[tuple[datetime, bytes]]:
         random = Random(f"{self.seed} faults")
         for when, kind in self._schedule(start.astimezone(UTC)):
             if end is not None and when >= end:

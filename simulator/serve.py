@@ -70,6 +70,7 @@ class _Line:
         self._meter = meter
         self._speed = speed
         self._start = start or datetime.now(UTC)
+        self._messages = meter.messages(self._start)
         self._zero = asyncio.get_running_loop().time()
         self._random = Random(f"{meter.seed} link")
 
@@ -99,7 +100,7 @@ class _Line:
     async def pump(self, send: Callable[[bytes], None]) -> None:
         """Call `send` with each piece when it has arrived over the line."""
         pace = self._meter.model.line_speed
-        for when, frames in self._meter.messages(self._start):
+        for when, frames in self._messages:
             begun = (when - self._start).total_seconds()
             await self.until(begun)
             if self.faults("stall"):

@@ -2,14 +2,16 @@
 
 from contextlib import AsyncExitStack
 
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ConfigEntryNotReady
 from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.typing import ConfigType
 
 from .actions import async_setup_actions
-from .const import DOMAIN
+from .const import CONF_METER_ID, DOMAIN
 from .coordinator import HanPortConfigEntry, HanPortCoordinator, stores
 from .source import SourceError, open_source
 
@@ -41,6 +43,19 @@ async def async_setup_entry(hass: HomeAssistant, entry: HanPortConfigEntry) -> b
         # From here on the coordinator closes it, also when Home Assistant stops.
         coordinator.async_start(port.pop_all(), chunks)
     return True
+
+
+async def async_remove_config_entry_device(
+    hass: HomeAssistant, entry: HanPortConfigEntry, device: DeviceEntry
+) -> bool:
+    """Let a person delete a submeter that is not sent any more, never the meter."""
+    keys = {key for domain, key in device.identifiers if domain == DOMAIN}
+    if (
+        entry.state is not ConfigEntryState.LOADED
+        or (entry.data[CONF_METER_ID] or entry.entry_id) in keys
+    ):
+        return False
+    return all(entry.runtime_data.async_forget(key) for key in keys)
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: HanPortConfigEntry) -> bool:

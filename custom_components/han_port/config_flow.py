@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 import re
@@ -12,8 +12,10 @@ import probatio as vol
 
 from homeassistant.components import usb
 from homeassistant.config_entries import (
+    SOURCE_REAUTH,
     SOURCE_RECONFIGURE,
     ConfigEntry,
+    ConfigEntryState,
     ConfigFlow,
     ConfigFlowResult,
 )
@@ -23,21 +25,27 @@ from homeassistant.helpers.event import async_track_time_interval
 from homeassistant.helpers.selector import SerialPortSelector
 
 from .const import (
+    CONF_AUTHENTICATION_KEY,
+    CONF_ENCRYPTION_KEY,
     CONF_MANUFACTURER,
     CONF_METER_ID,
     CONF_METER_TYPE,
     CONF_QUANTITIES,
     DOMAIN,
+    KEYS,
 )
+from .coordinator import SEALED, SEALED_TIMES, make_decoder
 from .options import HanPortOptionsFlow
 from .protocol import (
-    Decoder,
     ErrorCode,
     Meter,
     MeterReading,
     Outcome,
+    ProtocolError,
     Quantity,
+    maker,
     model_name,
+    parse_key,
 )
 from .source import SourceError, normalise, open_source
 
@@ -49,6 +57,12 @@ IDENTIFY_SECONDS = 25
 
 ISSUES_URL = "https://github.com/han-port/han-port/issues"
 
+KEY_SCHEMA = vol.Schema(
+    {
+        vol.Required(CONF_ENCRYPTION_KEY): str,
+        vol.Optional(CONF_AUTHENTICATION_KEY): str,
+    }
+)
 PORT_SCHEMA = vol.Schema({vol.Required(CONF_DEVICE): SerialPortSelector()})
 
 
@@ -62,6 +76,7 @@ class Heard:
         self.values: dict[Quantity, float] = {}
         self.unmeasured: set[Quantity] = set()
         self.errors: Counter[ErrorCode] = Counter()
+        self.sealed: Outcome | None = None
 
     def add(self, chunk: bytes, outcomes: list[Outcome]) -> None:
         """Take a chunk and what the decoder made of it."""
@@ -78,13 +93,22 @@ class Heard:
                     self.unmeasured |= reading.unmeasured
                 case error:
                     self.errors[error.code] += 1
+                    if error.code in SEALED:
+                        self.sealed = outcome
+
+    @property
+    def is_sealed(self) -> bool:
+        """Say whether it takes another key; a single wrong one may be damage."""
+        return bool(self.errors[ErrorCode.NO_KEY]) or (
+            self.errors[ErrorCode.WRONG_KEY] >= SEALED_TIMES
+        )
 
     @property
     def failure(self) -> str | None:
         """The translation key of what is wrong, None if a meter spoke."""
         if self.meter is not None:
             return None
-        if self.errors[ErrorCode.NO_KEY]:
+        if self.is_sealed:
             return "encrypted"
         if self.errors[ErrorCode.UNSUPPORTED]:
             return "unknown_list"
@@ -110,6 +134,7 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
         self._listening: asyncio.Task[str | None] | None = None
         self._failure: str | None = None
         self._detail: dict[str, str] = {}
+        self._keys: dict[str, str] = {}
 
     @override
     async def async_step_user(
@@ -122,7 +147,10 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Ask which port a known meter is on now."""
-        self._device = self._device or self._get_reconfigure_entry().data[CONF_DEVICE]
+        if not self._device:
+            data = self._get_reconfigure_entry().data
+            self._device = data[CONF_DEVICE]
+            self._keys = {name: data[name] for name in KEYS if name in data}
         return await self._async_ask_port(user_input)
 
     async def _async_ask_port(
@@ -177,7 +205,9 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
             )
         self._failure = self._listening.result()
         self._listening = None
-        if self.source == SOURCE_RECONFIGURE:
+        if self._failure == "encrypted":
+            next_step = "key"
+        elif self.source == SOURCE_RECONFIGURE:
             next_step = "reconfigure" if self._failure else "reconfigured"
         else:
             next_step = "user" if self._failure else "confirm"
@@ -205,7 +235,7 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
                 self._detail["found"] = meter_id or ""
                 return "wrong_meter" if meter_id else "unidentified"
             self.hass.config_entries.async_update_entry(
-                entry, data={**entry.data, CONF_DEVICE: self._device}
+                entry, data={**entry.data, CONF_DEVICE: self._device, **self._keys}
             )
             return None
 
@@ -230,7 +260,7 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
     async def _async_hear(self) -> str | None:
         """Listen to the port; return the error if no meter spoke."""
         heard = self._heard
-        decoder = Decoder()
+        decoder = make_decoder(self._keys)
         started = self.hass.loop.time()
 
         @callback
@@ -252,7 +282,7 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
                 async for chunk in chunks:
                     silent = heard.meter is None
                     heard.add(chunk, decoder.feed(chunk))
-                    if heard.errors[ErrorCode.NO_KEY]:
+                    if heard.is_sealed:
                         break
                     if heard.meter is None:
                         continue
@@ -273,6 +303,69 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
             stop_progress()
         self._detail["bytes"] = str(heard.byte_count)
         return heard.failure
+
+    async def async_step_reauth(
+        self, entry_data: Mapping[str, Any]
+    ) -> ConfigFlowResult:
+        """Ask for new keys for a meter whose messages the present ones do not open."""
+        entry = self._get_reauth_entry()
+        if entry.state is ConfigEntryState.LOADED:
+            self._heard.sealed = entry.runtime_data.sealed
+        return await self.async_step_key()
+
+    async def async_step_key(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for the keys of a meter that enciphers, and try them at once."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            errors = self._try_keys(user_input)
+            if not errors:
+                if self.source == SOURCE_REAUTH:
+                    return self.async_update_reload_and_abort(
+                        self._get_reauth_entry(), data_updates=self._keys
+                    )
+                return await self.async_step_listen()
+        result = self._heard.sealed.result if self._heard.sealed else None
+        sender = result.system_title if isinstance(result, ProtocolError) else b""
+        return self.async_show_form(
+            step_id="key",
+            data_schema=self.add_suggested_values_to_schema(KEY_SCHEMA, user_input),
+            errors=errors,
+            description_placeholders={"manufacturer": maker(sender) or "–"},
+        )
+
+    def _try_keys(self, user_input: dict[str, Any]) -> dict[str, str]:
+        """Keep the keys if they open the last message; return what is wrong with them."""
+        keys: dict[str, str] = {}
+        errors: dict[str, str] = {}
+        for name in KEYS:
+            text = user_input.get(name, "").strip()
+            if name == CONF_AUTHENTICATION_KEY and not text:
+                continue
+            if (key := parse_key(text)) is None:
+                errors[name] = "invalid_key"
+            else:
+                keys[name] = key.hex()
+        if not errors and not self._opens(keys):
+            only_one = {CONF_ENCRYPTION_KEY: keys[CONF_ENCRYPTION_KEY]}
+            if self._opens(only_one):
+                errors[CONF_AUTHENTICATION_KEY] = "wrong_authentication_key"
+            else:
+                errors[CONF_ENCRYPTION_KEY] = "wrong_encryption_key"
+        if not errors:
+            self._keys = keys
+        return errors
+
+    def _opens(self, keys: dict[str, str]) -> bool:
+        """Say whether the keys open the last sealed message; they do if there is none."""
+        if self._heard.sealed is None:
+            return True
+        return any(
+            isinstance(outcome.result, MeterReading)
+            or outcome.result.code is ErrorCode.UNSUPPORTED
+            for outcome in make_decoder(keys).decode(self._heard.sealed.frame)
+        )
 
     async def async_step_confirm(
         self, user_input: dict[str, Any] | None = None
@@ -307,6 +400,7 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
                     for quantity in Quantity
                     if quantity in values and quantity not in self._heard.unmeasured
                 ],
+                **self._keys,
             },
         )
 

@@ -7,6 +7,12 @@ CONF_MANUFACTURER = "manufacturer"
 CONF_METER_ID = "meter_id"
 CONF_METER_TYPE = "meter_type"
 CONF_QUANTITIES = "quantities"
+CONF_SUBMETERS = "submeters"
+
+# And where the meter enciphers, as hex; named as the decoder's arguments
+CONF_ENCRYPTION_KEY = "encryption_key"
+CONF_AUTHENTICATION_KEY = "authentication_key"
+KEYS = (CONF_ENCRYPTION_KEY, CONF_AUTHENTICATION_KEY)
 
 # Import minus export: derived, so no Quantity of the protocol
 NET_POWER = "net_power"

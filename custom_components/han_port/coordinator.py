@@ -2,12 +2,13 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 import logging
 from random import uniform
 from statistics import median
-from typing import override
+from typing import Any, override
 
 from homeassistant.components import usb
 from homeassistant.config_entries import ConfigEntry
@@ -18,9 +19,24 @@ from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, Upda
 from homeassistant.util.dt import get_default_time_zone, utcnow
 
 from .accounting import Account, Settlement
-from .const import CONF_METER_ID, CONF_QUANTITIES, DOMAIN, NET_POWER
+from .const import (
+    CONF_METER_ID,
+    CONF_QUANTITIES,
+    CONF_SUBMETERS,
+    DOMAIN,
+    KEYS,
+    NET_POWER,
+)
 from .options import peak_rules
-from .protocol import Decoder, ErrorCode, MeterReading, Outcome, Quantity
+from .protocol import (
+    Decoder,
+    ErrorCode,
+    Meter,
+    MeterKind,
+    MeterReading,
+    Outcome,
+    Quantity,
+)
 from .source import SourceError, open_source
 
 _LOGGER = logging.getLogger(__package__)
@@ -41,6 +57,11 @@ TOGETHER = 0.5
 
 # Times in a row that a counter has to be lower before that is believed
 LOWER_TIMES = 3
+
+# Messages in a row that the keys do not open until new ones are asked for: the first of a
+# stream may be damaged in a way that looks like it.
+SEALED_TIMES = 3
+SEALED = (ErrorCode.NO_KEY, ErrorCode.WRONG_KEY)
 
 # Counters never go back, and hold until the meter sends the next.
 COUNTERS = frozenset(
@@ -81,6 +102,11 @@ def stores(
     )
 
 
+def make_decoder(data: Mapping[str, Any]) -> Decoder:
+    """Make the decoder for the keys in the data of an entry."""
+    return Decoder(**{name: bytes.fromhex(data[name]) for name in KEYS if name in data})
+
+
 class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
     """The values of one meter, by `Quantity` and NET_POWER, in the units of `Quantity`.
 
@@ -100,6 +126,7 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         self.data = {}
         self.device: str = entry.data[CONF_DEVICE]
         self.quantities: set[str] = set(entry.data[CONF_QUANTITIES])
+        self.submeters = _remembered(entry)
         self.connected = False
         self.cadence: float | None = None
         self.counters: Counter[str] = Counter(
@@ -117,13 +144,14 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
             )
         )
         self.recent: deque[Outcome] = deque(maxlen=20)
-        self.account = Account(
-            get_default_time_zone(), peak_rules(entry.options)
-        )
+        self.account = Account(get_default_time_zone(), peak_rules(entry.options))
         self.settlements: dict[Quantity, Settlement] = {}
         self.limit: float | None = None
         self._store, self._peak_store = stores(hass, entry)
         self._storing = False
+        # The last message that the keys did not open: new keys are tried on it.
+        self.sealed: Outcome | None = None
+        self._sealed_times = 0
         self._identified = False
         self._heard: dict[str, float] = {}
         self._lower: Counter[str] = Counter()
@@ -228,7 +256,8 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         """Read until the link ends; TimeoutError if there is no reading for too long."""
         self.counters["connects"] += 1
         self._identified = self.config_entry.data[CONF_METER_ID] is None
-        decoder = Decoder()
+        self._sealed_times = 0
+        decoder = make_decoder(self.config_entry.data)
         async with asyncio.timeout(self._silent_after) as silence:
             async for chunk in chunks:
                 self.counters["bytes"] += len(chunk)
@@ -243,6 +272,7 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
             match outcome.result:
                 case MeterReading() as reading:
                     self.counters["frames"] += 1
+                    self._sealed_times = 0
                     if not self._is_ours(reading):
                         self.counters["other_meter"] += 1
                     elif reading.values:
@@ -251,6 +281,8 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
                         taken = True
                 case error:
                     self.counters[error.code] += 1
+                    if error.code in SEALED:
+                        self._take_sealed(outcome)
                     _LOGGER.debug("%s: %s (%s)", self.device, error, error.code)
         if taken:
             if not self.last_update_success:
@@ -277,6 +309,13 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         self._storing = False
         return self.account.as_dict()
 
+    def _take_sealed(self, outcome: Outcome) -> None:
+        """Ask for new keys when it is certain that the present ones open nothing."""
+        self.sealed = outcome
+        self._sealed_times += 1
+        if self._sealed_times == SEALED_TIMES:
+            self.config_entry.async_start_reauth(self.hass)
+
     def _is_ours(self, reading: MeterReading) -> bool:
         """Say whether the meter of this entry sent a reading.
 
@@ -295,7 +334,8 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         values: dict[str, float] = {
             quantity: value
             for quantity, value in reading.values.items()
-            if quantity not in reading.unmeasured and self._is_credible(quantity, value)
+            if quantity not in reading.unmeasured
+            and self._is_credible(quantity, value, self.data, self._lower)
         }
         self._add_net_power(values, only_import=reading.list_kind == 1)
         self._heard |= dict.fromkeys(values, now)
@@ -311,15 +351,25 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
             self.hass.config_entries.async_update_entry(
                 entry, data={**entry.data, CONF_QUANTITIES: sorted(self.quantities)}
             )
+        self._merge_submeters(reading)
 
-    def _is_credible(self, quantity: Quantity, value: float) -> bool:
-        """Refuse a counter that went back: to zero always, else until it insists."""
-        if quantity not in COUNTERS or value >= self.data.get(quantity, 0):
-            self._lower.pop(quantity, None)
+    def _is_credible(
+        self,
+        quantity: Quantity,
+        value: float,
+        known: Mapping[str, float],
+        lower: Counter[str],
+    ) -> bool:
+        """Refuse a counter that went back: to zero always, else until it insists.
+
+        `known` has the last values of its meter, `lower` how often each was lower since.
+        """
+        if quantity not in COUNTERS or value >= known.get(quantity, 0):
+            lower.pop(quantity, None)
             return True
-        self._lower[quantity] += 1
-        if value > 0 and self._lower[quantity] >= LOWER_TIMES:
-            del self._lower[quantity]
+        lower[quantity] += 1
+        if value > 0 and lower[quantity] >= LOWER_TIMES:
+            del lower[quantity]
             return True
         self.counters["refused"] += 1
         return False
@@ -377,3 +427,90 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
             if quantity in COUNTERS
         }
         self.async_update_listeners()
+
+    def _merge_submeters(self, reading: MeterReading) -> None:
+        """Put what submeters say over what was known; remember what is new."""
+        now = self.hass.loop.time()
+        new = False
+        for each in reading.submeters:
+            key = _key(self.config_entry, each.meter)
+            submeter = self.submeters.setdefault(key, Submeter(each.meter))
+            if each.meter.kind is not submeter.meter.kind:
+                # Without an id another meter is known by what it measures only.
+                continue
+            submeter.heard = now
+            submeter.values |= {
+                quantity: value
+                for quantity, value in each.values.items()
+                if self._is_credible(quantity, value, submeter.values, submeter.lower)
+            }
+            if unseen := each.values.keys() - submeter.quantities:
+                submeter.quantities |= unseen
+                new = True
+        if new:
+            self._remember_submeters()
+
+    def is_sent(self, submeter: Submeter) -> bool:
+        """Say whether a submeter is among what the meter sends now."""
+        too_old = self.hass.loop.time() - 2 * self._silent_after
+        return submeter.heard is not None and submeter.heard > too_old
+
+    @callback
+    def async_forget(self, key: str) -> bool:
+        """Forget a submeter; False if it is sent, or may be: nothing was heard yet."""
+        submeter = self.submeters.get(key)
+        if submeter is not None:
+            if not self.connected or self.is_sent(submeter):
+                return False
+            del self.submeters[key]
+            self._remember_submeters()
+            self.async_update_listeners()
+        return True
+
+    def _remember_submeters(self) -> None:
+        entry = self.config_entry
+        submeters = [
+            {
+                "id": each.meter.id,
+                "kind": each.meter.kind.value,
+                "channel": each.meter.channel,
+                "quantities": sorted(each.quantities),
+            }
+            for each in self.submeters.values()
+        ]
+        self.hass.config_entries.async_update_entry(
+            entry, data={**entry.data, CONF_SUBMETERS: submeters}
+        )
+
+
+@dataclass
+class Submeter:
+    """A meter behind the meter: which one, what it is known to send, what it said last.
+
+    `heard` is when that was, by the clock of the loop, None if not in this run.
+    """
+
+    meter: Meter
+    quantities: set[str] = field(default_factory=set)
+    values: dict[str, float] = field(default_factory=dict)
+    lower: Counter[str] = field(default_factory=Counter)
+    heard: float | None = None
+
+
+def _key(entry: HanPortConfigEntry, meter: Meter) -> str:
+    """Name a submeter by its id, or by the place where one without is connected."""
+    own = entry.data[CONF_METER_ID] or entry.entry_id
+    return meter.id or f"{own}_{meter.channel}"
+
+
+def _remembered(entry: HanPortConfigEntry) -> dict[str, Submeter]:
+    """Give the submeters that the entry remembers, of kinds that this version knows."""
+    submeters = [
+        Submeter(
+            Meter(id=each["id"], kind=MeterKind(each["kind"]), channel=each["channel"]),
+            set(each["quantities"]),
+        )
+        for each in entry.data.get(CONF_SUBMETERS, [])
+        if each["kind"] in MeterKind
+    ]
+    return {_key(entry, each.meter): each for each in submeters}

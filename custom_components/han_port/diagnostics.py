@@ -2,7 +2,8 @@
 
 Everything that explains a failure or adds a meter, and nothing that says whose meter it
 is: identities are masked at equal length, also inside the frames, and the checksums
-computed again, so that a frame can be decoded as it stands here.
+computed again, so that a frame can be decoded as it stands here. What is enciphered stays
+closed: keys are left out.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,16 +14,14 @@ from homeassistant.components.diagnostics import REDACTED, async_redact_data
 from homeassistant.const import CONF_DEVICE
 from homeassistant.core import HomeAssistant
 
-from .const import CONF_METER_ID
+from .const import CONF_METER_ID, CONF_SUBMETERS, KEYS
 from .coordinator import HanPortConfigEntry, HanPortCoordinator
 from .protocol import ErrorCode, Meter, MeterReading, Outcome, ProtocolError
 
-KEYS = {"encryption_key", "authentication_key"}
-
 # What is not as long is a number of something, and would be found everywhere.
 SHORTEST_IDENTITY = 6
-# Of an identity that was hit by damage one half may still be read.
-SHORTEST_HALF = 4
+# And half of what is not as long.
+SHORTEST_DAMAGED = 8
 
 DAMAGED = (ErrorCode.CRC, ErrorCode.TRUNCATED)
 
@@ -32,6 +31,10 @@ IDENTITY_LINE = re.compile(
 )
 # In a damaged frame an id cannot be known for sure: all that is as long as one.
 DIGITS = re.compile(rb"[0-9]{10,}|(?:3[0-9]){8,}")
+# The system title of a ciphered APDU: the maker's letters and a serial number
+TITLE = re.compile(rb"(\xdb\x08[A-Z]{3}).{5}", re.DOTALL)
+# Enciphered lines of a telegram have no title.
+CIPHERED = re.compile(rb"\xdb\x08[A-Z]{3}|\n\x00\x82")
 
 # The end of one frame and the beginning of the next
 BETWEEN = rb".{6,32}?"
@@ -44,6 +47,10 @@ async def async_get_config_entry_diagnostics(
     data = async_redact_data(entry.data, KEYS)
     if entry.data[CONF_METER_ID] is not None:
         data[CONF_METER_ID] = mask(entry.data[CONF_METER_ID])
+    if submeters := entry.data.get(CONF_SUBMETERS):
+        data[CONF_SUBMETERS] = [
+            each | {"id": each["id"] and mask(each["id"])} for each in submeters
+        ]
     data[CONF_DEVICE] = without_host(entry.data[CONF_DEVICE])
     diagnostics = {"entry": {"data": data, "options": dict(entry.options)}}
     # An entry that is not loaded has none.
@@ -52,7 +59,8 @@ async def async_get_config_entry_diagnostics(
         return diagnostics
     outcomes = list(coordinator.recent)
     meters = [meter for outcome in outcomes for meter in _meters_of(outcome.result)] + [
-        Meter(id=entry.data[CONF_METER_ID])
+        Meter(id=entry.data[CONF_METER_ID]),
+        *(Meter(id=each["id"]) for each in entry.data.get(CONF_SUBMETERS, [])),
     ]
     known = {form for meter in meters for forms in _forms_of(meter) for form in forms}
     known |= {
@@ -150,28 +158,46 @@ def _forms_of(meter: Meter) -> Iterator[list[tuple[bytes, bytes]]]:
 def _masked_frame(outcome: Outcome, known: Iterable[tuple[bytes, bytes]]) -> str:
     """Give a frame in hexadecimal without any identity, its checksums right as before.
 
-    A frame whose meter named itself in a way that is not found in it is withheld.
+    A frame whose meter named itself in a way that is not found in it is withheld, unless
+    what it says is enciphered.
     """
     frame, result = outcome.frame, outcome.result
     masked = IDENTITY_LINE.sub(lambda match: match[1] + _zeros(match[2]), frame)
+    masked = TITLE.sub(lambda match: match[1] + bytes(5), masked)
     damaged = isinstance(result, ProtocolError) and result.code in DAMAGED
     for identity, replacement in sorted(known, key=lambda form: -len(form[0])):
         masked = masked.replace(identity, replacement)
-        half = len(identity) // 2
-        if damaged and half >= SHORTEST_HALF:
-            masked = masked.replace(identity[:half], replacement[:half])
-            masked = masked.replace(identity[half:], replacement[half:])
+        if damaged and len(identity) >= SHORTEST_DAMAGED:
+            masked = _mask_damaged(masked, identity, replacement)
     if damaged:
         masked = DIGITS.sub(lambda match: _zeros(match[0]), masked)
     for meter in _meters_of(result):
         for forms in _forms_of(meter):
             if any(identity in frame for identity, _ in forms):
                 continue
+            if CIPHERED.search(frame):
+                continue
             joined = _mask_divided(masked, *forms[0])
             if joined is None:
                 return REDACTED
             masked = joined
     return (_sealed(masked) if _sealed(frame) == frame else masked).hex()
+
+
+def _mask_damaged(frame: bytes, identity: bytes, replacement: bytes) -> bytes:
+    """Mask an identity of which damage has spared one half."""
+    half = len(identity) // 2
+    first, rest = re.escape(identity[:half]), re.escape(identity[half:])
+    frame = re.sub(
+        b"(?s)%b.{0,%d}" % (first, len(identity) - half),
+        lambda match: replacement[: len(match[0])],
+        frame,
+    )
+    return re.sub(
+        b"(?s).{0,%d}%b" % (half, rest),
+        lambda match: replacement[-len(match[0]) :],
+        frame,
+    )
 
 
 def _mask_divided(frame: bytes, identity: bytes, replacement: bytes) -> bytes | None:

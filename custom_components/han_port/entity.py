@@ -2,6 +2,7 @@
 
 from urllib.parse import urlsplit
 
+from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
@@ -14,6 +15,7 @@ from .source import NETWORK_SCHEMES
 class HanPortEntity(CoordinatorEntity[HanPortCoordinator]):
     """Something about the meter, named by a key."""
 
+    _attr_device_info: DeviceInfo
     _attr_has_entity_name = True
 
     def __init__(self, coordinator: HanPortCoordinator, key: str) -> None:
@@ -46,3 +48,20 @@ def _bridge_url(device: str) -> str | None:
         return None
     host = parts.hostname
     return f"http://[{host}]" if ":" in host else f"http://{host}"
+
+
+def submeter_device(
+    coordinator: HanPortCoordinator, key: str, own: DeviceInfo
+) -> DeviceInfo:
+    """Describe the device of a submeter, which is linked to the meter's `own`."""
+    meter = coordinator.submeters[key].meter
+    # Its own entities may not be there yet, and a link needs a device to point to.
+    device = dr.async_get(coordinator.hass).async_get_or_create(
+        config_entry_id=coordinator.config_entry.entry_id, **own
+    )
+    return DeviceInfo(
+        identifiers={(DOMAIN, key)},
+        translation_key=meter.kind,
+        serial_number=meter.id,
+        via_device_id=device.id,
+    )

@@ -1,7 +1,7 @@
 """How does Home Assistant show each quantity, and what becomes of it hour by hour?"""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, override
 
 from homeassistant.components.sensor import (
@@ -31,8 +31,8 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .accounting import Peak, Settlement, Window
 from .const import NET_POWER
 from .coordinator import COUNTERS, HanPortConfigEntry, HanPortCoordinator
-from .entity import HanPortEntity
-from .protocol import Quantity
+from .entity import HanPortEntity, submeter_device
+from .protocol import MeterKind, Quantity
 
 PARALLEL_UPDATES = 0
 
@@ -328,6 +328,7 @@ async def async_setup_entry(
 ) -> None:
     """Add what the meter is known to send, and on the spot what it sends later."""
     coordinator = entry.runtime_data
+    _add_submeters(entry, async_add_entities)
     added: set[str] = set()
 
     @callback
@@ -532,3 +533,76 @@ class HanPortPeak(HanPortEntity, SensorEntity):
             "hour": f"{peak.start:%H:%M}",
             "corrected": peak.corrected,
         }
+
+
+def _add_submeters(
+    entry: HanPortConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
+) -> None:
+    """Add the known submeters, and on the spot those that are heard of later."""
+    coordinator = entry.runtime_data
+    added: set[tuple[str, str]] = set()
+
+    @callback
+    def add_new() -> None:
+        known = {
+            (key, quantity)
+            for key, submeter in coordinator.submeters.items()
+            for quantity in submeter.quantities & SENSORS.keys()
+        }
+        new = known - added
+        # One that was deleted may be sent again.
+        added.intersection_update(known)
+        added.update(new)
+        if new:
+            async_add_entities(
+                HanPortSubmeterSensor(coordinator, *each) for each in sorted(new)
+            )
+
+    add_new()
+    entry.async_on_unload(coordinator.async_add_listener(add_new))
+
+
+# What fills a volume, where Home Assistant has a class for it
+VOLUME_CLASSES = {
+    MeterKind.GAS: SensorDeviceClass.GAS,
+    MeterKind.WATER: SensorDeviceClass.WATER,
+    MeterKind.HOT_WATER: SensorDeviceClass.WATER,
+}
+
+
+class HanPortSubmeterSensor(HanPortSensor):
+    """What a meter behind the meter says of one quantity."""
+
+    def __init__(
+        self, coordinator: HanPortCoordinator, key: str, quantity: str
+    ) -> None:
+        """Take the submeter by its key in the coordinator."""
+        self._submeter = coordinator.submeters[key]
+        description = SENSORS[quantity]
+        if quantity == Quantity.VOLUME:
+            kind = self._submeter.meter.kind
+            device_class = VOLUME_CLASSES.get(kind, SensorDeviceClass.VOLUME)
+            description = replace(description, device_class=device_class)
+        super().__init__(coordinator, description)
+        self._attr_unique_id = f"{key}_{quantity}"
+        self._attr_device_info = submeter_device(
+            coordinator, key, self._attr_device_info
+        )
+
+    @override
+    def _restore(self, value: float) -> None:
+        self._submeter.values.setdefault(self._quantity, value)
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Say whether the meter sends it, or may: before the first reading."""
+        return super().available and (
+            not self.coordinator.connected or self.coordinator.is_sent(self._submeter)
+        )
+
+    @property
+    @override
+    def native_value(self) -> float | None:
+        """Give what the submeter said last."""
+        return self._submeter.values.get(self._quantity)

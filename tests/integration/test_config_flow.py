@@ -87,6 +87,8 @@ ENCIPHERED = bytes.fromhex(
     "564E0C938631648866822FC727CB70099AFD7630FCBFB6EF4E5F0E7530EFD3F9C3A8E042424E1E6A3E7B"
     "24CDE3B1947E"
 )
+ENCRYPTION_KEY = bytes(range(16)).hex()
+AUTHENTICATION_KEY = bytes(range(0xD0, 0xE0)).hex()
 
 TEXTS = json.loads(
     (Path(config_flow.__file__).parent / "translations/en.json").read_text()
@@ -136,6 +138,10 @@ class Port:
         """Give these to the reader: b"" ends the link, an error breaks it."""
         for chunk in chunks:
             self._chunks.put_nowait(chunk)
+
+    def forget(self) -> None:
+        """Drop what was not read."""
+        self._chunks = asyncio.Queue()
 
     @asynccontextmanager
     async def open(self, device: str) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -516,6 +522,24 @@ async def test_user_lists_of_power_first(hass: HomeAssistant, port: Port) -> Non
     assert result["data"]["quantities"] == THREE_PHASES
 
 
+async def test_user_time_for_the_id(
+    hass: HomeAssistant, port: Port, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time until a meter has to say its id begins with its first list."""
+    monkeypatch.setattr(config_flow, "LISTEN_SECONDS", 0.05)
+    port.send(POWER_LIST)
+    flow = await submit(hass, await begin(hass))
+    await asyncio.sleep(0.1)
+    flow = await hass.config_entries.flow.async_configure(flow["flow_id"])
+    assert flow["type"] is FlowResultType.SHOW_PROGRESS
+    port.send(FULL_LIST)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    flow = await hass.config_entries.flow.async_configure(flow["flow_id"])
+    result = await confirm(hass, flow)
+    assert result["result"].unique_id == METER.id
+    assert result["data"]["meter_id"] == METER.id
+
+
 async def test_user_opened_while_listening(hass: HomeAssistant, port: Port) -> None:
     """A port that the grid company opens meanwhile needs no new start."""
     flow = await submit(hass, await begin(hass))
@@ -638,9 +662,8 @@ async def test_user_link_closed(
             {"bytes": str(len(FULL_LIST))},
         ),
         ([UNKNOWN_LIST], "unknown_list", {"issues": config_flow.ISSUES_URL}),
-        ([ENCIPHERED], "encrypted", {}),
     ],
-    ids=["silence", "noise", "damaged", "unknown-list", "enciphered"],
+    ids=["silence", "noise", "damaged", "unknown-list"],
 )
 @pytest.mark.usefixtures("impatient")
 async def test_user_no_meter(
@@ -658,12 +681,93 @@ async def test_user_no_meter(
     await succeed(hass, port, flow)
 
 
-async def test_user_enciphered_at_once(hass: HomeAssistant, port: Port) -> None:
-    """Ciphertext needs no waiting: no list will follow that can be read."""
-    port.send(ENCIPHERED)
+async def submit_keys(
+    hass: HomeAssistant, flow: ConfigFlowResult, **keys: str
+) -> ConfigFlowResult:
+    """Fill in the keys."""
+    assert flow["type"] is FlowResultType.FORM
+    assert flow["step_id"] == "key"
+    assert flow["description_placeholders"] == {"manufacturer": "Kamstrup"}
+    return await hass.config_entries.flow.async_configure(flow["flow_id"], keys)
+
+
+async def test_user_enciphered(hass: HomeAssistant, port: Port) -> None:
+    """Ciphertext needs no waiting: the key is asked for, tried, and used to go on."""
+    port.send(ENCIPHERED, SourceError(OpenFailure.FAILED, DEVICE, "heard too long"))
     flow = await listen(hass, await begin(hass))
-    assert_failed(flow, "encrypted")
-    await succeed(hass, port, flow)
+    assert not flow["errors"]
+    assert not port.is_open
+    port.forget()
+    port.send(ENCIPHERED)
+    key = "0x00:01:02:03:04:05:06:07:08:09:0a:0b:0c:0d:0e:0f"
+    result = await submit_keys(hass, flow, encryption_key=key)
+    assert result["type"] is FlowResultType.SHOW_PROGRESS
+    await hass.async_block_till_done(wait_background_tasks=True)
+    flow = await hass.config_entries.flow.async_configure(flow["flow_id"])
+    result = await confirm(hass, flow)
+    assert result["title"] == "Kamstrup Omnipower three-phase"
+    assert result["result"].unique_id == "5706567000000001"
+    assert result["data"] == {
+        "device": DEVICE,
+        "manufacturer": "Kamstrup",
+        "meter_type": "6841131BN243101040",
+        "meter_id": "5706567000000001",
+        "quantities": THREE_PHASES,
+        "encryption_key": ENCRYPTION_KEY,
+    }
+
+
+@pytest.mark.parametrize(
+    ("keys", "errors"),
+    [
+        ({"encryption_key": "00"}, {"encryption_key": "invalid_key"}),
+        ({"encryption_key": " "}, {"encryption_key": "invalid_key"}),
+        ({"encryption_key": "zz" * 16}, {"encryption_key": "invalid_key"}),
+        (
+            {"encryption_key": ENCRYPTION_KEY, "authentication_key": "D0D1"},
+            {"authentication_key": "invalid_key"},
+        ),
+        ({"encryption_key": "11" * 16}, {"encryption_key": "wrong_encryption_key"}),
+        (
+            {
+                "encryption_key": AUTHENTICATION_KEY,
+                "authentication_key": ENCRYPTION_KEY,
+            },
+            {"encryption_key": "wrong_encryption_key"},
+        ),
+        (
+            {"encryption_key": ENCRYPTION_KEY, "authentication_key": "22" * 16},
+            {"authentication_key": "wrong_authentication_key"},
+        ),
+    ],
+)
+async def test_user_wrong_key(
+    hass: HomeAssistant, port: Port, keys: dict[str, str], errors: dict[str, str]
+) -> None:
+    """A key that is none, or opens nothing, is said at its field, and nothing is lost."""
+    port.send(ENCIPHERED)
+    flow = await submit_keys(hass, await listen(hass, await begin(hass)), **keys)
+    assert flow["errors"] == errors
+    schema = flow["data_schema"]
+    assert schema is not None
+    given = {
+        field: (field.description or {}).get("suggested_value")
+        for field in schema.schema
+    }
+    assert given == {"encryption_key": None, "authentication_key": None} | keys
+    port.send(ENCIPHERED)
+    await submit_keys(
+        hass,
+        flow,
+        encryption_key=f" {ENCRYPTION_KEY.upper()} ",
+        authentication_key=AUTHENTICATION_KEY,
+    )
+    await hass.async_block_till_done(wait_background_tasks=True)
+    flow = await hass.config_entries.flow.async_configure(flow["flow_id"])
+    result = await confirm(hass, flow)
+    assert result["result"].unique_id == "5706567000000001"
+    assert result["data"]["encryption_key"] == ENCRYPTION_KEY
+    assert result["data"]["authentication_key"] == AUTHENTICATION_KEY
 
 
 async def test_user_known_meter(

@@ -212,6 +212,38 @@ async def test_id_not_found(hass: HomeAssistant) -> None:
     assert described["reading"]["id"] == "1200000"
 
 
+async def test_submeter_id_not_found(hass: HomeAssistant) -> None:
+    """Nor is one that says the id of a submeter in an unknown way."""
+    submeter = MeterReading(Meter(id="G0061234"), {Quantity.VOLUME: 1.0})
+    reading = MeterReading(
+        Meter(), {Quantity.ENERGY_IMPORT: 1.0}, submeters=(submeter,)
+    )
+    (described,) = await diagnose(hass, Outcome(0, b"\x0f\x00\x61\x23\x40", reading))
+    assert described["frame"] == "**REDACTED**"
+    assert described["reading"]["submeters"][0]["id"] == "G0000000"
+
+
+async def test_one_id_for_two(hass: HomeAssistant) -> None:
+    """An id that is the name of the logical device too is masked once."""
+    name = "LGZ1030655933512"
+    reading = MeterReading(
+        Meter(id=name, logical_device_name=name), {Quantity.ENERGY_IMPORT: 1.0}
+    )
+    frame = b"\x0fLGZ10306" + bytes(12) + b"55933512"
+    (described,) = await diagnose(hass, Outcome(0, frame, reading))
+    masked = b"\x0fLGZ10300" + bytes(12) + b"00000000"
+    assert described["frame"] == masked.hex()
+
+
+async def test_id_as_number(hass: HomeAssistant) -> None:
+    """Kamstrup's second list sends the number of the meter as one (KM-DK, 5.2)."""
+    reading = MeterReading(Meter(id="12345678"), {Quantity.ENERGY_IMPORT: 1.0})
+    frame = b"\x0f\x06" + (12345678).to_bytes(4) + b"\x12\x00\xe6"
+    (described,) = await diagnose(hass, Outcome(0, frame, reading))
+    masked = b"\x0f\x06" + (12300000).to_bytes(4) + b"\x12\x00\xe6"
+    assert described["frame"] == masked.hex()
+
+
 async def test_id_too_short(hass: HomeAssistant) -> None:
     """A few digits are no identity, and would be found among the values."""
     reading = MeterReading(Meter(id="12"), {Quantity.ENERGY_IMPORT: 12.0})
@@ -242,20 +274,18 @@ async def test_line_feeds_translated(hass: HomeAssistant) -> None:
     assert again.result.meter.id == MASKED
 
 
-@pytest.mark.parametrize("half", [3, 12])
-async def test_damaged_id(hass: HomeAssistant, half: int) -> None:
+@pytest.mark.parametrize("at", range(16))
+async def test_damaged_id(hass: HomeAssistant, at: int) -> None:
     """Where damage hit a known id, what it spared does not give it away."""
     frame = bytearray(METER.list(2))
-    frame[frame.index(METER.id.encode()) + half] ^= 1
+    place = frame.index(METER.id.encode())
+    frame[place + at] ^= 0x40
     (outcome,) = outcomes_of(bytes(frame))
     assert isinstance(outcome.result, ProtocolError)
     assert outcome.result.code is ErrorCode.CRC
     (described,) = await diagnose(hass, outcome)
-    shown = bytes.fromhex(described["frame"])
-    at = frame.index(b"\x0a\x10") + 2
-    secret = {shown[place] for place in range(at + 7, at + 16)}
-    assert secret <= set(b"01")
-    assert len(shown) == len(frame)
+    frame[place : place + 16] = MASKED.encode()
+    assert described["frame"] == frame.hex()
     assert described["error"] == "crc"
 
 
@@ -288,6 +318,25 @@ async def test_enciphered(hass: HomeAssistant, name: str) -> None:
     assert again.result.code is ErrorCode.NO_KEY
     assert again.result.system_title == title[:3] + bytes(5)
     assert described["error"] == "encrypted-no-key"
+
+
+@pytest.mark.parametrize("name", ["kamstrup-dk", "kaifa-at"])
+async def test_deciphered(hass: HomeAssistant, name: str) -> None:
+    """A message that a key opened is shown as it came, without the serial number."""
+    meter = simulator.create(name, seed=123456789)
+    _, message = message_of(name)
+    (outcome,) = Decoder(encryption_key=meter.encryption_key).feed(message)
+    assert isinstance(outcome.result, MeterReading)
+    assert outcome.result.meter.id == meter.id
+    (described,) = await diagnose(hass, outcome)
+    place = message.index(b"\xdb\x08") + 5
+    frame = bytes.fromhex(described["frame"])
+    assert frame[:place] == message[:place]
+    assert frame[place : place + 5] == bytes(5) != message[place : place + 5]
+    assert described["reading"]["id"] == mask(meter.id)
+    (again,) = decode(frame)
+    assert isinstance(again.result, ProtocolError)
+    assert again.result.code is ErrorCode.NO_KEY
 
 
 @pytest.mark.parametrize(

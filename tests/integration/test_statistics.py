@@ -105,6 +105,7 @@ async def test_too_early(hass: HomeAssistant) -> None:
     assert not await async_settle(hass, "sensor.unknown", Settlement(NOON, 104))
     assert await rows(hass) == BEFORE
     record(hass, OURS, {12: (103.9, 3.9)})
+    await async_recorder_block_till_done(hass)
     assert await async_settle(hass, OURS, Settlement(NOON + HOUR, 104))
     assert await rows(hass) == [*BEFORE, (104, 4)]
 
@@ -121,6 +122,7 @@ async def test_left_alone(hass: HomeAssistant, instant: datetime) -> None:
 async def test_other_unit(hass: HomeAssistant) -> None:
     """A person may have chosen another unit; the row keeps it."""
     record(hass, "sensor.wh", {11: (103000, 3000)}, "Wh")
+    await async_recorder_block_till_done(hass)
     assert await async_settle(hass, "sensor.wh", Settlement(NOON, 103.25))
     found = await rows(hass, "sensor.wh")
     assert found == [(103250, 3250)]
@@ -139,6 +141,7 @@ async def test_not_energy(hass: HomeAssistant) -> None:
     )
     row = StatisticData(start=NOON - HOUR, state=3, sum=3)
     async_import_statistics(hass, meta, [row])
+    await async_recorder_block_till_done(hass)
     assert not await async_settle(hass, "sensor.odd", Settlement(NOON, 5))
     assert await rows(hass, "sensor.odd") == [(3, 3)]
 
@@ -150,6 +153,7 @@ async def test_spread(hass: HomeAssistant, caplog: pytest.LogCaptureFixture) -> 
     gap = Gap(NOON + HOUR / 2, NOON + HOUR * 3.25, 5.5)
     shares = gap.spread(UTC)
     settlement = Settlement(NOON + 4 * HOUR, 109.4, 5.5, gap)
+    await async_recorder_block_till_done(hass)
     await async_spread(hass, OURS, settlement, shares)
     assert await rows(hass) == [
         *BEFORE,

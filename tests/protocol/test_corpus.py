@@ -29,8 +29,8 @@ CORPUS = Path(
 CAPTURES = sorted((CORPUS / "captures").glob("*.json"))
 STREAMS = sorted((CORPUS / "streams").glob("*.json"))
 
-# Known by the source of the capture only, or text of the telegram in another form
-NOT_COMPARED = {"ambiguous", "meter_id_raw"}
+# Known by the source of the capture only
+NOT_COMPARED = {"ambiguous"}
 DAMAGED = {ErrorCode.CRC, ErrorCode.TRUNCATED}
 # Two segments that a reader had joined with the end of the first in between: lost bytes
 # to the one who made the file, no A-XDR to us
@@ -45,6 +45,7 @@ def printed(reading: MeterReading) -> dict[str, Any]:
         "meter_manufacturer": meter.manufacturer,
         "meter_type": meter.type,
         "meter_id": meter.id,
+        "meter_id_raw": meter.id_raw,
         "meter_id_alt": [meter.id_alt],
         "list_version": meter.list_version,
         "logical_device_name": meter.logical_device_name,

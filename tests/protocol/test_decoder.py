@@ -201,6 +201,15 @@ def test_wrong_key() -> None:
     assert error.code is ErrorCode.WRONG_KEY
 
 
+@pytest.mark.parametrize("key", [b"", bytes(15), bytes(17), bytes(32)])
+def test_no_key_at_all(key: bytes) -> None:
+    """A key of another length is refused at once, not when a message comes."""
+    with pytest.raises(ValueError, match="16 bytes"):
+        Decoder(encryption_key=key)
+    with pytest.raises(ValueError, match="16 bytes"):
+        Decoder(authentication_key=key)
+
+
 def test_lost_part() -> None:
     """A lost M-Bus frame costs its message; a last one alone is no message."""
     first, last = vectors.EVN_SEALED[:256], vectors.EVN_SEALED[256:]

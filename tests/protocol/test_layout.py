@@ -2,11 +2,17 @@
 
 from hypothesis import given, strategies as st
 
-from custom_components.han_port.protocol import Decoder, MeterReading, Quantity, decode
+from custom_components.han_port.protocol import (
+    Decoder,
+    ErrorCode,
+    MeterReading,
+    Quantity,
+    decode,
+)
 
 from . import vectors
-from .build import LLC, at, clock, hdlc, notification, structure, u32
-from .check import comparable, the_reading
+from .build import LLC, at, clock, hdlc, notification, segments, structure, u32
+from .check import codes, comparable, readings, the_reading
 
 SECOND = bytearray(vectors.AIDON_ONE_PHASE[9:-3])
 
@@ -33,6 +39,33 @@ def test_one_bit(bit: int) -> None:
     decoder.decode(hdlc(LLC + bytes(SECOND)))
     frame = hdlc(LLC + bytes(apdu))
     assert comparable(decoder.decode(frame)) == comparable(decode(frame))
+
+
+def test_whole_chunks() -> None:
+    """Frames that come as one chunk each are where they are in the stream."""
+    decoder = Decoder()
+    size = len(vectors.AIDON_ONE_PHASE)
+    for number in range(3):
+        (outcome,) = decoder.feed(vectors.AIDON_ONE_PHASE)
+        assert (outcome.offset, outcome.frame) == (
+            number * size,
+            vectors.AIDON_ONE_PHASE,
+        )
+    assert decoder.feed(b"\0" * 20) == []
+    assert decoder.feed(vectors.AIDON_ONE_PHASE)[0].offset == 3 * size + 20
+    assert decoder.feed(vectors.AIDON_ONE_PHASE[1:])[0].offset == 4 * size + 19
+    assert decoder.flush() == []
+
+
+def test_between_segments() -> None:
+    """A whole frame between the segments of another message ends that message."""
+    first, *_ = segments(vectors.AIDON_ONE_PHASE[9:-3], 60)
+    decoder = Decoder()
+    decoder.feed(vectors.AIDON_ONE_PHASE)
+    assert decoder.feed(first) == []
+    outcomes = decoder.feed(vectors.AIDON_ONE_PHASE)
+    assert codes(outcomes) == [ErrorCode.TRUNCATED]
+    assert len(readings(outcomes)) == 1
 
 
 def test_another_meter() -> None:

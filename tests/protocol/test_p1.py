@@ -397,6 +397,7 @@ def test_dutch() -> None:
         id="K8EG004046395507",
         list_version="50",
         flag_id="ISk",
+        id_raw="4B384547303034303436333935353037",
     )
     assert reading.meter_time == datetime(2010, 12, 9, 11, 30, 20, tzinfo=CET)
     assert reading.text == "Hej, kunde"

@@ -88,12 +88,16 @@ def test_any_message(data: bytes) -> None:
 @given(st.sampled_from(MESSAGES[:5]), st.data())
 @settings(max_examples=300)
 def test_one_bit(message: bytes, data: st.DataObject) -> None:
-    """With one bit wrong a frame gives no value."""
+    """With one bit wrong a frame gives no value, nor if one like it came before."""
     damaged = bytearray(message)
     bit = data.draw(st.integers(0, len(message) * 8 - 1))
     damaged[bit // 8] ^= 1 << bit % 8
     assert not readings(stream([bytes(damaged)]))
     assert not readings(Decoder().decode(bytes(damaged)))
+    decoder = Decoder()
+    assert len(readings(decoder.feed(message))) == 1
+    assert not readings(decoder.decode(bytes(damaged)))
+    assert not readings(decoder.feed(bytes(damaged)))
 
 
 @given(st.sampled_from(MESSAGES[:5]), st.data())

@@ -14,12 +14,14 @@ from custom_components.han_port.protocol import (
     ProtocolError,
     Quantity,
     decode,
+    maker,
 )
 from custom_components.han_port.protocol.p1 import LONGEST
 from custom_components.han_port.protocol.security import (
     START,
     BareApdu,
     parse,
+    parse_key,
     unseal,
     unseal_telegram,
 )
@@ -350,3 +352,45 @@ def test_imported_late() -> None:
         "assert 'cryptography' not in sys.modules"
     )
     subprocess.run([sys.executable, "-I", "-c", program], check=True)
+
+
+# --- Keys as people are given them ---
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        KEY.hex(),
+        KEY.hex().upper(),
+        f"0x{KEY.hex()}",
+        f"  0X{KEY.hex()}\n",
+        KEY.hex(" "),
+        KEY.hex(":"),
+        KEY.hex("-", 4),
+    ],
+)
+def test_key_spellings(given: str) -> None:
+    """A key is the same in every spelling that grid companies use."""
+    assert parse_key(given) == KEY
+
+
+@pytest.mark.parametrize(
+    "given", ["", "0x", KEY.hex()[:-1], KEY.hex() + "00", "zz" * 16, "\u0661" * 32]
+)
+def test_key_that_is_none(given: str) -> None:
+    """Anything but 32 hexadecimal digits is no key."""
+    assert parse_key(given) is None
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        (SAGEMCOM, "Sagemcom"),
+        (b"KAME\0\0\0\1", "Kamstrup"),
+        (b"", None),
+        (b"XXX5", None),
+    ],
+)
+def test_maker(title: bytes, name: str | None) -> None:
+    """The first three letters of a system title name the maker."""
+    assert maker(title) == name

@@ -23,7 +23,7 @@ TIERS = (
     {"accounting", "source"},
     {"options", "statistics"},
     {"coordinator"},
-    {"entity"},
+    {"actions", "entity"},
 )
 # What computes: no clock, file, network, task or log
 PURE = set(

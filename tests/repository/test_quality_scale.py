@@ -44,7 +44,7 @@ EVIDENCE = {
     "config-entry-unloading": ("__init__.py", r"async def async_unload_entry\("),
     "docs-configuration-parameters": ("README.md", r"(?m)^#+ .*([Oo]ption|[Cc]onfig)"),
     "docs-installation-parameters": ("README.md", r"(?m)^#+ .*[Ss]et(ting)? ?up"),
-    "entity-unavailable": ("entity.py", r"def available\("),
+    "entity-unavailable": ("sensor.py", r"def available\("),
     "integration-owner": ("manifest.json", r'"codeowners": \["@'),
     "log-when-unavailable": ("coordinator.py", r"_LOGGER\.info\("),
     "parallel-updates": ("*sensor.py", r"(?m)^PARALLEL_UPDATES = 0$"),

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from simulator.encode import OSLO, STANDARD_TIME, Clock, obis
-from simulator.frames import crc_arc, crc_x25, hdlc, length
+from simulator.frames import blocks, crc_arc, crc_x25, hdlc, length, mbus
 
 
 def test_crc_x25() -> None:
@@ -46,6 +46,46 @@ def test_hdlc_segment() -> None:
     frame = hdlc(bytes(154), address, control=0x03, segmented=True)
     assert frame[:9].hex() == "7ea8a4cf0223039996"  # as an Iskraemeco AM550 sends it
     assert len(frame) == 0xA4 + 2
+
+
+@pytest.mark.parametrize(
+    ("parts", "headers"),
+    [
+        # An E450: the head, 13 descriptions, their values. A block ends between two.
+        (
+            [22 + 18, *[18] * 13, 8, 10, 5, 5, 5, 5, 5, 5, 5, 5, 3, 3, 3],
+            ["e0400001000070", "e040000200006c", "e0c00003000079"],
+        ),
+        ([300], ["e0400001000076", "e0400002000079", "e0c0000300003d"]),
+    ],
+    ids=["parts", "ciphered"],
+)
+def test_blocks(parts: list[int], headers: list[str]) -> None:
+    """A frame of a block transfer has up to 128 bytes inside; the first an LLC header."""
+    address = bytes.fromhex("ceff03")
+    data = bytes(range(256)) * 2
+    pieces = []
+    for size in parts:
+        pieces.append(data[:size])
+        data = data[size:]
+    sent, found, joined = blocks(pieces, address), [], b""
+    while sent:
+        end = (int.from_bytes(sent[1:3]) & 0x7FF) + 2
+        information = sent[9 : end - 3].removeprefix(bytes.fromhex("e6e700"))
+        found.append(information[:7].hex())
+        joined += information[7:]
+        assert end <= 128 + 12
+        sent = sent[end:]
+    assert found == headers
+    assert joined == b"".join(pieces)
+
+
+def test_mbus_length_of_an_old_sagemcom() -> None:
+    """A frame of 257 bytes says 1; the second is the last and says 13."""
+    sent = mbus([bytes(260)], size=252)
+    assert len(sent) == 257 + 6 + 13 + 6
+    assert sent[:9].hex() == "6801016853ff000167"
+    assert sent[263:272].hex() == "680d0d6853ff110167"
 
 
 @pytest.mark.parametrize(

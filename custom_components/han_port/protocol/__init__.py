@@ -1,21 +1,34 @@
 """Bytes of a meter's customer port to readings; knows nothing of Home Assistant."""
 
 from .decoder import Decoder, Foreign, foreign
+from .lists import maker
 from .models import model_name
-from .reading import ErrorCode, Meter, MeterReading, Outcome, ProtocolError, Quantity
+from .reading import (
+    ErrorCode,
+    Meter,
+    MeterKind,
+    MeterReading,
+    Outcome,
+    ProtocolError,
+    Quantity,
+)
+from .security import parse_key
 
 __all__ = [
     "Decoder",
     "ErrorCode",
     "Foreign",
     "Meter",
+    "MeterKind",
     "MeterReading",
     "Outcome",
     "ProtocolError",
     "Quantity",
     "decode",
     "foreign",
+    "maker",
     "model_name",
+    "parse_key",
 ]
 
 

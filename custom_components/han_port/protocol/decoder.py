@@ -34,6 +34,9 @@ _START: Final = re.compile(
     b"|".join((hdlc.START, mbus.START, p1.START, security.START)), re.DOTALL
 )
 
+# AES-128, in every security suite seen.
+_KEY_LENGTH: Final = 16
+
 # The kinds of list of one meter, with room for a second meter on the same line.
 _MOST_KEPT: Final = 16
 
@@ -108,7 +111,13 @@ class Decoder:
         encryption_key: bytes | None = None,
         authentication_key: bytes | None = None,
     ) -> None:
-        """Take the keys of 16 bytes for meters that encipher."""
+        """Take the keys of 16 bytes for meters that encipher.
+
+        Raises ValueError for a key of another length.
+        """
+        for key in (encryption_key, authentication_key):
+            if key is not None and len(key) != _KEY_LENGTH:
+                raise ValueError("a key has 16 bytes")
         self._encryption_key = encryption_key
         self._authentication_key = authentication_key
         self._layouts: dict[tuple[int, str | None], Layout | p1.Layout] = {}
@@ -213,6 +222,9 @@ class Decoder:
                 at = size
                 break
             start = match.start()
+            if self._offset + start < self._blamed and self._is_same_damage(start):
+                at = start + 1
+                continue
             again = self._again(start) if start + _SHORTEST < size else 0
             if isinstance(again, Outcome):
                 outcomes.append(again)
@@ -360,6 +372,18 @@ class Decoder:
         self._blamed = offset + error.claim
         frame = bytes(self._buffer[start : start + error.length])
         outcomes.append(Outcome(offset, frame, _as_value(error)))
+
+    def _is_same_damage(self, start: int) -> bool:
+        """Say at little cost that a start fails in a frame that is reported already."""
+        buffer = self._buffer
+        if (
+            buffer[start] != hdlc.FLAG
+            or len(buffer) < start + _SHORTEST
+            or not hdlc.is_none(buffer, start)
+        ):
+            return False
+        self._segments.fail()
+        return True
 
     def _give_up(self, outcomes: list[Outcome], start: int, wanted: int) -> None:
         """Report what the stream ended in, if that is more than a first byte."""

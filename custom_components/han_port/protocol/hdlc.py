@@ -55,10 +55,6 @@ def intact(data: bytes | bytearray) -> bool:
     return crc_hqx(data.translate(_MIRROR), 0xFFFF) == _RESIDUE
 
 
-# A meter sends the same two or three headers for years.
-_intact_header: Final = lru_cache(maxsize=64)(intact)
-
-
 def lacks_flags(message: bytes) -> bool:
     """Say whether a message is as long as it says a frame without flags is."""
     return (
@@ -73,8 +69,32 @@ def size_at(buffer: bytes | bytearray, start: int) -> int:
     return ((buffer[start + 1] & 0x07) << 8 | buffer[start + 2]) + 2
 
 
-def _bad_header(detail: str, claim: int) -> ProtocolError:
-    return ProtocolError(ErrorCode.CRC, detail, length=_LONGEST_HEADER, claim=claim)
+# A meter sends the same two or three headers for years.
+@lru_cache(maxsize=64)
+def _information_at(head: bytes) -> int | str:
+    """Give where the information field begins after the flag, or what is wrong.
+
+    Takes the bytes after the flag, as many as the longest header has.
+    """
+    header = _HEADER.match(head)
+    if header is None:
+        return "HDLC addresses do not end"
+    information = header.end() + 2
+    check = ((head[0] & 0x07) << 8 | head[1]) - 2
+    if information <= check:
+        if intact(head[:information]):
+            return information
+        return "HDLC header checksum is wrong"
+    # Without an information field there is no HCS (Green Book 8.4.1.6).
+    if header.end() == check:
+        return check
+    return "HDLC length is shorter than the header"
+
+
+def is_none(buffer: bytearray, start: int) -> bool:
+    """Say whether no frame can begin at `start`, by what follows for 14 bytes."""
+    head = bytes(buffer[start + 1 : start + _LONGEST_HEADER])
+    return isinstance(_information_at(head), str) and b"\r\n" not in head
 
 
 def parse(buffer: bytearray, start: int) -> HdlcFrame | int:
@@ -100,19 +120,13 @@ def parse(buffer: bytearray, start: int) -> HdlcFrame | int:
 
 
 def _parse(buffer: bytes | bytearray, start: int) -> HdlcFrame | int:
-    header = _HEADER.match(buffer, start + 1)
     length = size_at(buffer, start)
     end = start + length
-    if header is None:
-        raise _bad_header("HDLC addresses do not end", length)
-    information = header.end() + 2
-    if information > end - 3:
-        # Without an information field there is no HCS (Green Book 8.4.1.6).
-        if header.end() != end - 3:
-            raise _bad_header("HDLC length is shorter than the header", length)
-        information = end - 3
-    elif not _intact_header(bytes(buffer[start + 1 : information])):
-        raise _bad_header("HDLC header checksum is wrong", length)
+    information = _information_at(bytes(buffer[start + 1 : start + _LONGEST_HEADER]))
+    if isinstance(information, str):
+        raise ProtocolError(
+            ErrorCode.CRC, information, length=_LONGEST_HEADER, claim=length
+        )
     if len(buffer) < end:
         return length
     if buffer[end - 1] != FLAG:
@@ -121,9 +135,8 @@ def _parse(buffer: bytes | bytearray, start: int) -> HdlcFrame | int:
         )
     if not intact(buffer[start + 1 : end - 1]):
         raise ProtocolError(ErrorCode.CRC, "HDLC checksum is wrong", length=length)
-    return HdlcFrame(
-        end, bool(buffer[start + 1] & 0x08), bytes(buffer[information : end - 3])
-    )
+    payload = bytes(buffer[start + 1 + information : end - 3])
+    return HdlcFrame(end, bool(buffer[start + 1] & 0x08), payload)
 
 
 def _parse_translated(buffer: bytearray, start: int) -> HdlcFrame | int | None:

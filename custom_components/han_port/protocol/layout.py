@@ -151,7 +151,7 @@ class Layout:
             powers = self._powers[scalers]
         # As `obis.scale` does it, at the speed of C.
         factors, divisors = powers
-        numbers = map(mul, raws, factors) if factors else raws
+        numbers = map(mul, raws, factors) if factors else raws  # noqa: B912
         # All are of one length; to have that checked costs more than the values do.
         values = dict(zip(quantities, map(truediv, numbers, divisors)))  # noqa: B905, B912
         time = other = None

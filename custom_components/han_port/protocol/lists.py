@@ -191,6 +191,11 @@ _FLAG_IDS: Final = {
 }
 
 
+def maker(system_title: bytes) -> str | None:
+    """Name the maker of the meter with this system title, None if it is not known."""
+    return _FLAG_IDS.get(system_title[:3].decode("latin-1"))
+
+
 class Row(NamedTuple):
     """A positional list: the family, and what stands at each place.
 

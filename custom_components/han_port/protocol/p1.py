@@ -421,7 +421,8 @@ def _meter(head: tuple[str, str], lines: dict[str, _Line]) -> Meter:
         for code in (*_IDS, *_VERSIONS)
         if code in lines and (content := lines[code].groups[0][1])
     }
-    id_ = next((_identity(found[code]) for code in _IDS if code in found), None)
+    sent = next((found[code] for code in _IDS if code in found), "")
+    id_ = _identity(sent)
     # A baud rate, and after a backslash a mode, precede the identification.
     name = re.sub(r"\\\d?", "", name[1:], count=1).strip()
     letters = id_[1:4] if id_ and id_[0].isdigit() else ""
@@ -434,6 +435,7 @@ def _meter(head: tuple[str, str], lines: dict[str, _Line]) -> Meter:
         if "0-0:42.0.0" in lines
         else None,
         flag_id=flag,
+        id_raw=None if sent.strip() == (id_ or "") else sent,
     )
 
 

@@ -172,7 +172,8 @@ class Meter:
 
     `id` is what makes the meter unique and never changes; `id_alt` a second identifier
     of the same message; `flag_id` the maker's three letters from a system title or the
-    head of a telegram. `kind` tells a submeter from the electricity meter, `channel`
+    head of a telegram; `id_raw` is the id as P1 meters send it, where that is hexadecimal
+    text. `kind` tells a submeter from the electricity meter, `channel`
     the place it is connected to there, from 1.
     """
 
@@ -185,6 +186,7 @@ class Meter:
     flag_id: str | None = None
     kind: MeterKind = MeterKind.ELECTRICITY
     channel: int | None = None
+    id_raw: str | None = None
 
 
 class MeterReading(NamedTuple):

@@ -45,6 +45,17 @@ _TELEGRAM: Final = re.compile(rb"/[A-Za-z]{3}")
 _LINES: Final = re.compile(rb"\d{1,3}-\d{1,3}:")
 
 
+def parse_key(text: str) -> bytes | None:
+    """Read a key of 16 bytes from the hex text people are given; None if it is none.
+
+    Takes any case, a leading 0x, and blanks, colons and dashes between the digits.
+    """
+    digits = re.sub(r"[\s:-]", "", text)
+    if re.fullmatch(r"(0[xX])?[0-9A-Fa-f]{32}", digits, re.ASCII) is None:
+        return None
+    return bytes.fromhex(digits[-2 * _KEY_LENGTH :])
+
+
 class BareApdu(NamedTuple):
     """A ciphered APDU on the wire by itself: index after it, its bytes."""
 
