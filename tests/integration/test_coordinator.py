@@ -250,6 +250,55 @@ async def test_cadence_of_noisy_line(
     assert entry.runtime_data.cadence == pytest.approx(2.5, abs=0.01)
 
 
+async def test_silence_before_cadence(
+    hass: HomeAssistant,
+    port: Port,
+    freezer: FrozenDateTimeFactory,
+    entry: MockConfigEntry,
+) -> None:
+    """Two lists that happen to follow each other closely are no cadence yet."""
+    await talk(hass, port, freezer, 2.5, 3)
+    assert entry.runtime_data.cadence is None
+    await wait(hass, freezer, 119)
+    assert connection(hass) == "on"
+    await wait(hass, freezer, 2)
+    assert connection(hass) == "off"
+
+
+async def test_meter_that_slows_down(
+    hass: HomeAssistant,
+    port: Port,
+    freezer: FrozenDateTimeFactory,
+    entry: MockConfigEntry,
+) -> None:
+    """A meter that comes to send less often is lost once, and then known anew."""
+    await talk(hass, port, freezer, 2.5, 20)
+    await wait(hass, freezer, 31)
+    assert connection(hass) == "off"
+    assert entry.runtime_data.cadence is None
+    await wait(hass, freezer, 29)
+    await talk(hass, port, freezer, 60, 10)
+    assert entry.runtime_data.cadence == pytest.approx(60, abs=0.01)
+    assert entry.runtime_data.counters["losses"] == 1
+
+
+async def test_frame_cut_by_loss(
+    hass: HomeAssistant,
+    port: Port,
+    freezer: FrozenDateTimeFactory,
+    entry: MockConfigEntry,
+) -> None:
+    """Half a frame from before a loss does not touch the first frame after it."""
+    frame = METER.list(2, active_power_import=1234)
+    await say(hass, port, frame[:100], b"")
+    await wait(hass, freezer, 1)
+    await say(hass, port, frame)
+    assert state(hass, "active_power_import") == "1234.0"
+    counters = entry.runtime_data.counters
+    assert counters["frames"] == 1
+    assert counters["crc"] == counters["truncated"] == 0
+
+
 @pytest.mark.usefixtures("entry")
 async def test_bridge_that_never_sends(
     hass: HomeAssistant, port: Port, freezer: FrozenDateTimeFactory

@@ -1,7 +1,7 @@
 """How the bytes reach a reader: over TCP and a serial port, well and not so well."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 import socket
 import tty
+from unittest.mock import patch
 
 import pytest
 
@@ -463,3 +464,22 @@ async def test_failure_of_the_body_stays() -> None:
             raise KeyError("mine")
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", port)
+
+
+async def test_meter_that_breaks() -> None:
+    """A meter that cannot go on ends what waits for it, with its own error."""
+    meter = create("aidon")
+
+    def broken(_start: datetime) -> Iterator[tuple[datetime, bytes]]:
+        yield START, b"the only one"
+        raise RuntimeError("no more lists")
+
+    with (
+        patch.object(meter, "messages", broken),
+        pytest.raises(RuntimeError, match="no more lists"),
+    ):
+        async with serve_tcp(meter, start=START):
+            await asyncio.Event().wait()
+    task = asyncio.current_task()
+    assert task
+    assert task.cancelling() == 0
