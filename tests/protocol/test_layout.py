@@ -11,7 +11,19 @@ from custom_components.han_port.protocol import (
 )
 
 from . import vectors
-from .build import LLC, at, clock, hdlc, notification, segments, structure, u32
+from .build import (
+    LLC,
+    at,
+    clock,
+    code,
+    hdlc,
+    notification,
+    octets,
+    register,
+    segments,
+    structure,
+    u32,
+)
 from .check import codes, comparable, readings, the_reading
 
 SECOND = bytearray(vectors.AIDON_ONE_PHASE[9:-3])
@@ -28,6 +40,20 @@ def test_second_sight() -> None:
         assert dict(reading.values) == {Quantity.ACTIVE_POWER_IMPORT: power}
         assert reading.meter_time == when
     assert len(decoder._layouts) == 1
+
+
+def test_one_time_in_two_spellings() -> None:
+    """Two clocks that differ in the hundredths alone are one time."""
+    when = at("2026-03-01 12:00:00")
+    octets_ = clock(when)
+    other = octets_[:8] + b"\x00" + octets_[9:]
+    assert other != octets_
+    body = structure(
+        structure(code("0-0:1.0.0"), octets(other)),
+        register("1-0:1.7.0", u32(1), 0, 0x1B),
+    )
+    reading = the_reading(decode(hdlc(LLC + notification(body, b"\x0c" + octets_))))
+    assert (reading.meter_time, reading.meter_time_alt) == (when, None)
 
 
 @given(st.integers(0, len(SECOND) * 8 - 1))

@@ -8,7 +8,6 @@ from itertools import islice
 import os
 from pathlib import Path
 import socket
-import tty
 from unittest.mock import patch
 
 import pytest
@@ -74,7 +73,6 @@ async def read_pty(port: int, count: int) -> bytes:
 async def opened(path: str) -> AsyncIterator[int]:
     """Have a serial port open without waiting for anything."""
     port = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
-    tty.setraw(port)
     try:
         yield port
     finally:
@@ -177,31 +175,36 @@ async def test_reader_that_talks_or_goes() -> None:
         assert await take(reader, 2000) in WHOLE
 
 
-async def test_pace_of_the_line() -> None:
-    """No byte arrives before a line of that speed could have carried it."""
+async def test_pace_of_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each piece is sent when a line of that speed has carried its last byte."""
     meter = create("aidon-3p")
-    line = _Line(meter, 200, START)
+    now = 0.0
+
+    async def until(_: object, elapsed: float) -> None:
+        nonlocal now
+        now = elapsed
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(_Line, "until", until)
     arrived: list[tuple[float, int]] = []
-    done = asyncio.Event()
-
-    def send(piece: bytes) -> None:
-        arrived.append((line.elapsed(), len(piece)))
-        if len(arrived) > 20:
-            done.set()
-
-    pumping = asyncio.create_task(line.pump(send))
-    async with asyncio.timeout(PATIENCE):
-        await done.wait()
+    line = _Line(meter, 10, START)
+    pumping = asyncio.create_task(
+        line.pump(lambda piece: arrived.append((now, len(piece))))
+    )
+    while len(arrived) < 8:
+        await asyncio.sleep(0)
     pumping.cancel()
-    carried = 0
-    for when, frame in islice(meter.messages(START), 5):
-        carried += len(frame)
-        received = 0
-        complete = next(
-            at for at, size in arrived if (received := received + size) >= carried
-        )
-        seconds = len(frame) / (2400 / 11)  # a start bit, eight, and two to stop
-        assert complete >= (when - START).total_seconds() + seconds - 0.01
+    pace = 2400 // 11  # bytes a second: a start bit, eight, and two to stop
+    expected = []
+    for when, frame in islice(meter.messages(START), 8):
+        begun = (when - START).total_seconds()
+        for at in range(0, len(frame), pace // 2):  # in half a second of the meter
+            end = min(at + pace // 2, len(frame))
+            expected.append((begun + end / pace, end - at))
+    assert [size for _, size in arrived[:8]] == [size for _, size in expected[:8]]
+    assert [at for at, _ in arrived[:8]] == pytest.approx(
+        [at for at, _ in expected[:8]]
+    )
 
 
 async def test_speed() -> None:
