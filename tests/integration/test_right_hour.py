@@ -70,8 +70,8 @@ def received(
 ) -> Iterator[tuple[datetime, bytes]]:
     """Give the lists and when they have arrived.
 
-    List 1 is left out, and two of three others but around the full hour: they would only
-    take time. That more of them make no difference is proved in tests/accounting.
+    List 1 is left out, and two of three others but around the full hour, to save time:
+    what is recorded before settlement is less exact for it. tests/accounting takes all.
     """
     for when, frame in meter.messages(start, end):
         around = when.minute in (0, 59)
