@@ -297,6 +297,11 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         """Let the accounts advance, and see to it that they outlive this run."""
         account, before = self.account, self.account.hour.start
         settled = account.advance(utcnow(), reading)
+        for quantity, counter in account.counters.items():
+            # The hour of these counters is not known: a bridge repeats its last list to
+            # a new reader, or the clock is wrong. They are what the meter counted.
+            if counter.counter is None and (value := reading.values.get(quantity)):
+                counter.hold(value)
         self.settlements |= settled
         if not self._storing:
             # Asked for again and again, the delay would never end.

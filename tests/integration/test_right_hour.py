@@ -24,7 +24,16 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity import Entity
 from homeassistant.helpers.recorder import get_instance
 import simulator
-from tests.integration.conftest import entity_id, make_entry, set_up
+from tests.integration.conftest import (
+    METER,
+    NOON,
+    Port,
+    entity_id,
+    make_entry,
+    say,
+    set_up,
+    state,
+)
 
 # The last evening before clocks are put forward in Europe, and back
 SPRING = datetime(2026, 3, 28, 12, tzinfo=UTC)
@@ -208,3 +217,19 @@ async def test_two_days(
         for each in caplog.records
         if each.levelno >= logging.WARNING and "recorder" in each.name
     ] == []
+
+
+@pytest.mark.usefixtures("true_time")
+async def test_hour_not_known(
+    hass: HomeAssistant, port: Port, freezer: FrozenDateTimeFactory
+) -> None:
+    """Counters of no known hour are shown as they come; those of a known one settle."""
+    freezer.move_to(NOON - timedelta(minutes=20))
+    await set_up(hass, make_entry())
+    for counter, shown in ((0, None), (1000, 1000), (1001, 1001), (999, 1001)):
+        await say(hass, port, METER.list(3, energy_import=counter))
+        found = state(hass, "energy_import")
+        assert (None if found in (None, "unavailable") else float(found)) == shown
+    freezer.move_to(NOON + timedelta(seconds=10))
+    await say(hass, port, METER.list(3, energy_import=1002.5))
+    assert float(state(hass, "energy_import") or 0) == 1002.5
