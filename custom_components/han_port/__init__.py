@@ -6,18 +6,30 @@ from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ConfigEntryNotReady
+from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.device_registry import DeviceEntry
+from homeassistant.helpers.typing import ConfigType
 
+from .actions import async_setup_actions
 from .const import CONF_METER_ID, DOMAIN
-from .coordinator import HanPortConfigEntry, HanPortCoordinator
+from .coordinator import HanPortConfigEntry, HanPortCoordinator, stores
 from .source import SourceError, open_source
 
-PLATFORMS = (Platform.BINARY_SENSOR, Platform.SENSOR)
+PLATFORMS = (Platform.BINARY_SENSOR, Platform.NUMBER, Platform.SENSOR)
+
+CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
+
+
+async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
+    """Offer the actions, also while no meter is set up."""
+    async_setup_actions(hass)
+    return True
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: HanPortConfigEntry) -> bool:
     """Open the port, make the entities, start to read; do not wait for the meter."""
     entry.runtime_data = coordinator = HanPortCoordinator(hass, entry)
+    await coordinator.async_load()
     async with AsyncExitStack() as port:
         try:
             chunks = await port.enter_async_context(open_source(coordinator.device))
@@ -48,4 +60,13 @@ async def async_remove_config_entry_device(
 
 async def async_unload_entry(hass: HomeAssistant, entry: HanPortConfigEntry) -> bool:
     """Take the entities down; the reader ends with the entry and closes the port."""
-    return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+    if not await hass.config_entries.async_unload_platforms(entry, PLATFORMS):
+        return False
+    await entry.runtime_data.async_save()
+    return True
+
+
+async def async_remove_entry(hass: HomeAssistant, entry: HanPortConfigEntry) -> None:
+    """Forget the accounts of a meter with its entry."""
+    for store in stores(hass, entry):
+        await store.async_remove()

@@ -5,10 +5,10 @@ from typing import override
 from homeassistant.components.binary_sensor import BinarySensorEntity
 from homeassistant.components.binary_sensor.const import BinarySensorDeviceClass
 from homeassistant.const import EntityCategory
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .coordinator import HanPortConfigEntry
+from .coordinator import HanPortConfigEntry, HanPortCoordinator
 from .entity import HanPortEntity
 
 PARALLEL_UPDATES = 0
@@ -19,8 +19,14 @@ async def async_setup_entry(
     entry: HanPortConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add what tells whether the meter is heard."""
-    async_add_entities([HanPortConnection(entry.runtime_data, "connection")])
+    """Add what tells whether the meter is heard, and whether the hour gets too high."""
+    coordinator = entry.runtime_data
+    async_add_entities(
+        [
+            HanPortConnection(coordinator, "connection"),
+            HanPortAtRisk(coordinator, "hour_limit_at_risk"),
+        ]
+    )
 
 
 class HanPortConnection(HanPortEntity, BinarySensorEntity):
@@ -40,3 +46,27 @@ class HanPortConnection(HanPortEntity, BinarySensorEntity):
     def is_on(self) -> bool:
         """Say whether the meter is heard."""
         return self.coordinator.connected
+
+
+class HanPortAtRisk(HanPortEntity, BinarySensorEntity):
+    """On while the forecast of the hour is above the limit; unknown without a limit."""
+
+    _attr_device_class = BinarySensorDeviceClass.PROBLEM
+
+    def __init__(self, coordinator: HanPortCoordinator, key: str) -> None:
+        """Start with what is known already."""
+        super().__init__(coordinator, key)
+        self._look()
+
+    def _look(self) -> None:
+        limit, hour = self.coordinator.limit, self.coordinator.account.hour
+        if limit is None:
+            self._attr_is_on = None
+        else:
+            self._attr_is_on = hour.at_risk(limit, before=bool(self._attr_is_on))
+
+    @override
+    @callback
+    def _handle_coordinator_update(self) -> None:
+        self._look()
+        super()._handle_coordinator_update()

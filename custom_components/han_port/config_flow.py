@@ -14,6 +14,7 @@ from homeassistant.components import usb
 from homeassistant.config_entries import (
     SOURCE_REAUTH,
     SOURCE_RECONFIGURE,
+    ConfigEntry,
     ConfigEntryState,
     ConfigFlow,
     ConfigFlowResult,
@@ -34,6 +35,7 @@ from .const import (
     KEYS,
 )
 from .coordinator import SEALED, SEALED_TIMES, make_decoder
+from .options import HanPortOptionsFlow
 from .protocol import (
     ErrorCode,
     Meter,
@@ -117,6 +119,13 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
     """Ask for the port, listen to it, show which meter is there."""
 
     VERSION = 1
+
+    @staticmethod
+    @callback
+    @override
+    def async_get_options_flow(config_entry: ConfigEntry) -> HanPortOptionsFlow:
+        """Ask for the rules of the grid company."""
+        return HanPortOptionsFlow()
 
     def __init__(self) -> None:
         """Start without a port."""

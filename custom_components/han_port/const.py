@@ -16,3 +16,16 @@ KEYS = (CONF_ENCRYPTION_KEY, CONF_AUTHENTICATION_KEY)
 
 # Import minus export: derived, so no Quantity of the protocol
 NET_POWER = "net_power"
+
+# entry.options: what the grid company counts (options.py)
+CONF_PEAKS = "peaks"
+CONF_ONE_PER_DAY = "one_per_day"
+CONF_LENGTH = "length"
+CONF_DAYS = "days"
+CONF_FROM_HOUR = "from_hour"
+CONF_TO_HOUR = "to_hour"
+CONF_FROM_MONTH = "from_month"
+CONF_TO_MONTH = "to_month"
+CONF_WEIGHT = "weight"
+CONF_WEIGHT_FROM_HOUR = "weight_from_hour"
+CONF_WEIGHT_TO_HOUR = "weight_to_hour"

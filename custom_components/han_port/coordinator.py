@@ -14,9 +14,20 @@ from homeassistant.components import usb
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_DEVICE
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.storage import Store
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
+from homeassistant.util.dt import get_default_time_zone, utcnow
 
-from .const import CONF_METER_ID, CONF_QUANTITIES, CONF_SUBMETERS, KEYS, NET_POWER
+from .accounting import Account, Settlement
+from .const import (
+    CONF_METER_ID,
+    CONF_QUANTITIES,
+    CONF_SUBMETERS,
+    DOMAIN,
+    KEYS,
+    NET_POWER,
+)
+from .options import peak_rules
 from .protocol import (
     Decoder,
     ErrorCode,
@@ -70,7 +81,25 @@ LASTING = COUNTERS | {
     Quantity.VOLTAGE_SWELLS_L3,
 }
 
+# Seconds between what the accounts are and what is stored of them
+STORE_DELAY = 30
+STORE_VERSION = 1
+
 type HanPortConfigEntry = ConfigEntry[HanPortCoordinator]
+
+
+def stores(
+    hass: HomeAssistant, entry: ConfigEntry
+) -> tuple[Store[dict[str, object]], Store[dict[str, object]]]:
+    """Give the stores of an entry: of all accounts but the peaks, and of the peaks.
+
+    The one changes with every reading, the other, much larger, with every hour.
+    """
+    key = f"{DOMAIN}.{entry.entry_id}"
+    return (
+        Store(hass, STORE_VERSION, key),
+        Store(hass, STORE_VERSION, f"{key}.peaks"),
+    )
 
 
 def make_decoder(data: Mapping[str, Any]) -> Decoder:
@@ -84,6 +113,9 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
     Nothing is asked for: the meter pushes. `last_update_success` is false from the loss
     of the link, or silence, to the next reading; `connected` is true in between, but
     not before the first reading.
+
+    `account` has what the readings add up to, `settlements` the last settlement of energy
+    import and export, `limit` what the mean power of an hour shall not exceed, in kW.
     """
 
     config_entry: HanPortConfigEntry
@@ -112,6 +144,11 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
             )
         )
         self.recent: deque[Outcome] = deque(maxlen=20)
+        self.account = Account(get_default_time_zone(), peak_rules(entry.options))
+        self.settlements: dict[Quantity, Settlement] = {}
+        self.limit: float | None = None
+        self._store, self._peak_store = stores(hass, entry)
+        self._storing = False
         # The last message that the keys did not open: new keys are tried on it.
         self.sealed: Outcome | None = None
         self._sealed_times = 0
@@ -122,6 +159,16 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         self._intervals: deque[float] = deque(maxlen=15)
         self._delay: float = SHORTEST_DELAY
         self._wake = asyncio.Event()
+
+    async def async_load(self) -> None:
+        """Take up the accounts where the last run left them."""
+        self.account.restore(await self._store.async_load())
+        self.account.peaks.restore(await self._peak_store.async_load())
+
+    async def async_save(self) -> None:
+        """Store the accounts now."""
+        await self._store.async_save(self._stored())
+        await self._peak_store.async_save(self.account.peaks.as_dict())
 
     @callback
     def async_start(self, port: AsyncExitStack, chunks: AsyncIterator[bytes]) -> None:
@@ -145,6 +192,12 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         if not self.last_update_success:
             raise UpdateFailed("The meter is silent")
         return self.data
+
+    @property
+    def identifier(self) -> str:
+        """What the unique ids begin with: the meter's id, or the entry's if it has none."""
+        meter_id: str | None = self.config_entry.data[CONF_METER_ID]
+        return meter_id or self.config_entry.entry_id
 
     @property
     def _silent_after(self) -> float:
@@ -224,6 +277,7 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
                         self.counters["other_meter"] += 1
                     elif reading.values:
                         self._merge(reading)
+                        self._account(reading)
                         taken = True
                 case error:
                     self.counters[error.code] += 1
@@ -238,6 +292,27 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
             self._learn_cadence()
             self.async_set_updated_data(self.data)
         return taken
+
+    def _account(self, reading: MeterReading) -> None:
+        """Let the accounts advance, and see to it that they outlive this run."""
+        account, before = self.account, self.account.hour.start
+        settled = account.advance(utcnow(), reading)
+        for quantity, counter in account.counters.items():
+            # The hour of these counters is not known: a bridge repeats its last list to
+            # a new reader, or the clock is wrong. They are what the meter counted.
+            if counter.counter is None and (value := reading.values.get(quantity)):
+                counter.hold(value)
+        self.settlements |= settled
+        if not self._storing:
+            # Asked for again and again, the delay would never end.
+            self._storing = True
+            self._store.async_delay_save(self._stored, STORE_DELAY)
+        if settled or account.hour.start != before:
+            self._peak_store.async_delay_save(account.peaks.as_dict, STORE_DELAY)
+
+    def _stored(self) -> dict[str, object]:
+        self._storing = False
+        return self.account.as_dict()
 
     def _take_sealed(self, outcome: Outcome) -> None:
         """Ask for new keys when it is certain that the present ones open nothing."""

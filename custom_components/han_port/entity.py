@@ -27,7 +27,7 @@ class HanPortEntity(CoordinatorEntity[HanPortCoordinator]):
             type=entry.data[CONF_METER_TYPE],
             id=entry.data[CONF_METER_ID],
         )
-        identifier = meter.id or entry.entry_id
+        identifier = coordinator.identifier
         self._attr_unique_id = f"{identifier}_{key}"
         self._attr_translation_key = key
         self._attr_device_info = DeviceInfo(

@@ -1,17 +1,19 @@
-"""How does Home Assistant show each quantity? One table, one class."""
+"""How does Home Assistant show each quantity, and what becomes of it hour by hour?"""
 
-from collections.abc import Iterator
-from dataclasses import replace
-from typing import override
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, override
 
 from homeassistant.components.sensor import (
     RestoreSensor,
     SensorDeviceClass,
+    SensorEntity,
     SensorEntityDescription,
     SensorStateClass,
 )
 from homeassistant.const import (
     DEGREE,
+    EVENT_RECORDER_5MIN_STATISTICS_GENERATED,
     EntityCategory,
     UnitOfApparentPower,
     UnitOfElectricCurrent,
@@ -23,9 +25,10 @@ from homeassistant.const import (
     UnitOfReactivePower,
     UnitOfVolume,
 )
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from .accounting import Peak, Settlement, Window
 from .const import NET_POWER
 from .coordinator import COUNTERS, HanPortConfigEntry, HanPortCoordinator
 from .entity import HanPortEntity, submeter_device
@@ -240,6 +243,84 @@ SENSORS = {
 }
 
 
+# The meter's counters as it sends them, under keys of their own: the energy sensors are
+# live.
+METER_COUNTERS = {
+    quantity: SensorEntityDescription(
+        key=f"{quantity}_counter",
+        device_class=SensorDeviceClass.ENERGY,
+        native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
+        suggested_display_precision=2,
+        state_class=SensorStateClass.TOTAL,
+        entity_registry_enabled_default=False,
+    )
+    for quantity in (_Q.ENERGY_IMPORT, _Q.ENERGY_EXPORT)
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class HourSensorDescription(SensorEntityDescription):
+    """What a sensor of the running hour, or the month, takes from the coordinator."""
+
+    value: Callable[[HanPortCoordinator], float | None]
+
+
+def _step(energy: float | None) -> float | None:
+    """Move in steps of 0.01 kWh: each state is a row in the database."""
+    return None if energy is None else round(energy, 2)
+
+
+def _energy(window: Window | None) -> float | None:
+    return None if window is None else window.energy
+
+
+def _available(coordinator: HanPortCoordinator) -> float | None:
+    limit = coordinator.limit
+    return None if limit is None else coordinator.account.hour.available(limit)
+
+
+def _hour_energy(
+    key: str, value: Callable[[HanPortCoordinator], float | None]
+) -> HourSensorDescription:
+    # No state class: what restarts each hour is nothing for long-term statistics.
+    return HourSensorDescription(
+        key=key,
+        device_class=SensorDeviceClass.ENERGY,
+        native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
+        suggested_display_precision=2,
+        value=value,
+    )
+
+
+HOUR_SENSORS = (
+    _hour_energy("energy_this_hour", lambda it: _step(it.account.hour.energy)),
+    _hour_energy("forecast_this_hour", lambda it: _step(it.account.hour.forecast)),
+    _hour_energy("energy_last_hour", lambda it: _energy(it.account.hour.last)),
+    HourSensorDescription(
+        key="available_power",
+        device_class=SensorDeviceClass.POWER,
+        native_unit_of_measurement=UnitOfPower.WATT,
+        suggested_display_precision=0,
+        state_class=SensorStateClass.MEASUREMENT,
+        value=_available,
+    ),
+    HourSensorDescription(
+        key="peak_average",
+        device_class=SensorDeviceClass.POWER,
+        native_unit_of_measurement=UnitOfPower.KILO_WATT,
+        suggested_display_precision=2,
+        state_class=SensorStateClass.MEASUREMENT,
+        value=lambda it: it.account.peaks.average(),
+    ),
+)
+PEAK = SensorEntityDescription(
+    key="peak",
+    device_class=SensorDeviceClass.POWER,
+    native_unit_of_measurement=UnitOfPower.KILO_WATT,
+    suggested_display_precision=2,
+)
+
+
 async def async_setup_entry(
     hass: HomeAssistant,
     entry: HanPortConfigEntry,
@@ -252,14 +333,41 @@ async def async_setup_entry(
 
     @callback
     def add_new() -> None:
-        if coordinator.quantities <= added:
+        # Live counters may be the sum of tariffs, and then no quantity of the meter.
+        known = coordinator.quantities | {
+            quantity
+            for quantity, counter in coordinator.account.counters.items()
+            if counter.published is not None
+        }
+        if known <= added:
             return
-        new = [key for key in SENSORS if key in coordinator.quantities - added]
-        added.update(coordinator.quantities)
-        async_add_entities(HanPortSensor(coordinator, SENSORS[key]) for key in new)
+        new = known - added
+        added.update(known)
+        async_add_entities(_entities(coordinator, new))
 
     add_new()
     entry.async_on_unload(coordinator.async_add_listener(add_new))
+
+
+def _entities(
+    coordinator: HanPortCoordinator, keys: set[str]
+) -> Iterator[HanPortEntity]:
+    """Make the sensors of quantities that are new."""
+    for key, description in SENSORS.items():
+        if key not in keys:
+            continue
+        if key not in METER_COUNTERS:
+            yield HanPortSensor(coordinator, description)
+            continue
+        quantity = Quantity(key)
+        yield HanPortLiveCounter(coordinator, description, quantity)
+        if key in coordinator.quantities:
+            yield HanPortSensor(coordinator, METER_COUNTERS[quantity], quantity)
+    if Quantity.ACTIVE_POWER_IMPORT in keys:
+        for each in HOUR_SENSORS:
+            yield HanPortHourSensor(coordinator, each)
+        for number in range(coordinator.account.peaks.rules.count):
+            yield HanPortPeak(coordinator, number + 1)
 
 
 class HanPortSensor(HanPortEntity, RestoreSensor):
@@ -302,6 +410,129 @@ class HanPortSensor(HanPortEntity, RestoreSensor):
     def native_value(self) -> float | None:
         """Give what the meter said last."""
         return self.coordinator.data.get(self._quantity)
+
+
+class HanPortLiveCounter(HanPortSensor):
+    """The meter's counter between the times that it sends it; its hours are settled."""
+
+    def __init__(
+        self,
+        coordinator: HanPortCoordinator,
+        description: SensorEntityDescription,
+        quantity: Quantity,
+    ) -> None:
+        """Take the direction, energy import or export."""
+        super().__init__(coordinator, description)
+        self._direction = quantity
+        self._last: Settlement | None = None
+        self._pending: Settlement | None = None
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Settle hours where there is a recorder of them."""
+        await super().async_added_to_hass()
+        if "recorder" not in self.hass.config.components:
+            return
+        self.async_on_remove(
+            self.hass.bus.async_listen(
+                # The recorder made rows; those of the hour are there by the next time
+                # at the latest.
+                EVENT_RECORDER_5MIN_STATISTICS_GENERATED,
+                self._on_statistics,
+            )
+        )
+        self.async_on_remove(self.coordinator.async_add_listener(self._on_reading))
+
+    @override
+    def _restore(self, value: float) -> None:
+        self.coordinator.account.counters[self._direction].hold(value)
+
+    @property
+    @override
+    def native_value(self) -> float | None:
+        """Give the live counter."""
+        return self.coordinator.account.counters[self._direction].published
+
+    @callback
+    def _on_reading(self) -> None:
+        settlement = self.coordinator.settlements.get(self._direction)
+        if settlement is not self._last:
+            self._last = self._pending = settlement
+            self._settle_soon()
+
+    @callback
+    def _on_statistics(self, event: Event) -> None:
+        self._settle_soon()
+
+    @callback
+    def _settle_soon(self) -> None:
+        if self._pending is not None:
+            self.coordinator.config_entry.async_create_task(
+                self.hass, self._settle(self._pending), f"{self.entity_id} settles"
+            )
+
+    async def _settle(self, settlement: Settlement) -> None:
+        # Where there is no recorder its libraries may be missing too.
+        from .statistics import async_settle  # noqa: PLC0415
+
+        if await async_settle(self.hass, self.entity_id, settlement):
+            if self._pending is settlement:
+                self._pending = None
+
+
+class HanPortHourSensor(HanPortEntity, SensorEntity):
+    """What the running hour or the month comes to."""
+
+    entity_description: HourSensorDescription
+
+    def __init__(
+        self, coordinator: HanPortCoordinator, description: HourSensorDescription
+    ) -> None:
+        """Take the row of the table."""
+        super().__init__(coordinator, description.key)
+        self.entity_description = description
+
+    @property
+    @override
+    def native_value(self) -> float | None:
+        """Give what is known, None where too little is."""
+        return self.entity_description.value(self.coordinator)
+
+
+class HanPortPeak(HanPortEntity, SensorEntity):
+    """One of the month's highest hours: what it counts, and when it was."""
+
+    entity_description = PEAK
+
+    def __init__(self, coordinator: HanPortCoordinator, number: int) -> None:
+        """Take the place, 1 for the highest."""
+        super().__init__(coordinator, f"{PEAK.key}_{number}")
+        self._attr_translation_key = PEAK.key
+        self._attr_translation_placeholders = {"number": str(number)}
+        self._number = number
+
+    @property
+    def _peak(self) -> Peak | None:
+        peaks = self.coordinator.account.peaks.top()
+        return peaks[self._number - 1] if len(peaks) >= self._number else None
+
+    @property
+    @override
+    def native_value(self) -> float | None:
+        """Give the mean power that counts."""
+        return None if self._peak is None else self._peak.counted
+
+    @property
+    @override
+    def extra_state_attributes(self) -> dict[str, Any]:
+        """Give the day, the hour of its clock, and whether a person entered it."""
+        if (peak := self._peak) is None:
+            return {"date": None, "hour": None, "corrected": None}
+        return {
+            "date": peak.start.date().isoformat(),
+            "hour": f"{peak.start:%H:%M}",
+            "corrected": peak.corrected,
+        }
 
 
 def _add_submeters(

@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest.mock import patch
 
@@ -16,6 +16,8 @@ from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.entity import Entity
+from homeassistant.util import dt as dt_util
 import simulator
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -95,6 +97,34 @@ def _find_the_integration(request: pytest.FixtureRequest) -> None:
     if "recorder_mock" in request.fixturenames:
         request.getfixturevalue("recorder_mock")
     request.getfixturevalue("enable_custom_integrations")
+
+
+@pytest.fixture(autouse=True)
+def _stored(hass_storage: dict[str, Any]) -> dict[str, Any]:
+    """Keep what is stored in memory."""
+    return hass_storage
+
+
+@pytest.fixture(autouse=True)
+def _after_noon(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let every test begin 10 s after noon for the accounts, when hour lists come.
+
+    Those that ask for `true_time` say themselves what time it is.
+    """
+    if "true_time" in request.fixturenames:
+        yield
+        return
+    ahead = NOON + timedelta(seconds=10) - dt_util.utcnow()
+    with patch(
+        "custom_components.han_port.coordinator.utcnow",
+        lambda: dt_util.utcnow() + ahead,
+    ):
+        yield
+
+
+@pytest.fixture
+def true_time() -> None:
+    """Let the clock of the test be that of the accounts."""
 
 
 @pytest.fixture(name="ports")
@@ -188,3 +218,10 @@ def connection(hass: HomeAssistant, owner: str = METER.id) -> str:
     found = hass.states.get(name)
     assert found is not None
     return found.state
+
+
+@pytest.fixture
+def all_enabled() -> Iterator[None]:
+    """Let entities be enabled that are not by default."""
+    with patch.object(Entity, "entity_registry_enabled_default", True):
+        yield

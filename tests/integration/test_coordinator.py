@@ -579,7 +579,7 @@ async def test_value_that_is_sent_no_more(
     assert state(hass, "energy_import") == "1234.56"
 
 
-@pytest.mark.usefixtures("entry")
+@pytest.mark.usefixtures("all_enabled", "entry")
 @pytest.mark.parametrize(
     ("sent", "shown"),
     [
@@ -603,8 +603,8 @@ async def test_counter_that_goes_back(
     """A counter goes up; one false value does not get into the statistics."""
     for value in sent:
         await say(hass, port, METER.list(3, energy_import=value, energy_export=5))
-    assert state(hass, "energy_import") == shown
-    assert state(hass, "energy_export") == "5.0"
+    assert state(hass, "energy_import_counter") == shown
+    assert state(hass, "energy_export_counter") == "5.0"
 
 
 @pytest.mark.usefixtures("entry")

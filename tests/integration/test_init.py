@@ -34,7 +34,8 @@ async def test_setup(hass: HomeAssistant, port: Port) -> None:
     assert state(hass, "active_power_import") == "unavailable"
     assert state(hass, "active_power_export") == "unavailable"
     assert connection(hass) == "off"
-    assert len(hass.states.async_entity_ids()) == 3
+    # Two of power, what the hour and the month come to, its limit, the connection
+    assert len(hass.states.async_entity_ids()) == 13
 
     await say(hass, port, METER.list(1, active_power_import=1234))
     assert port.times_opened == 1

@@ -17,7 +17,12 @@ from pytest_homeassistant_custom_component.components.recorder.common import (
 )
 
 from custom_components.han_port.protocol import Quantity
-from custom_components.han_port.sensor import SENSORS
+from custom_components.han_port.sensor import (
+    HOUR_SENSORS,
+    METER_COUNTERS,
+    PEAK,
+    SENSORS,
+)
 from homeassistant.components.recorder.statistics import statistics_during_period
 from homeassistant.components.sensor.const import (
     DEVICE_CLASS_STATE_CLASSES,
@@ -49,6 +54,8 @@ POWER = {"active_power_import", "active_power_export", "net_power"}
 REACTIVE = {"reactive_power_import", "reactive_power_export"}
 ENERGY = {"energy_import", "energy_export"}
 REACTIVE_ENERGY = {"reactive_energy_import", "reactive_energy_export"}
+COUNTERS = {"energy_import_counter", "energy_export_counter"}
+HOUR = {each.key for each in HOUR_SENSORS} | {"peak_1", "peak_2", "peak_3"}
 
 
 def phases(key: str, numbers: str = "123") -> set[str]:
@@ -76,7 +83,8 @@ def test_every_quantity() -> None:
 def test_every_text(path: Path) -> None:
     """Every row has a name in every language, and every name a row."""
     texts = json.loads(path.read_text())["entity"]["sensor"]
-    assert texts.keys() == SENSORS.keys()
+    others = {each.key for each in (*METER_COUNTERS.values(), *HOUR_SENSORS, PEAK)}
+    assert texts.keys() == SENSORS.keys() | others
     names = [text["name"] for text in texts.values()]
     assert len(set(names)) == len(names)
 
@@ -215,8 +223,8 @@ async def test_entities_of_model(
     meter = Sender(model)
     for kind in kinds:
         await say(hass, port, meter.list(kind))
-    assert registered(hass, entry.entry_id, enabled=True) == enabled
-    assert registered(hass, entry.entry_id, enabled=False) == disabled
+    assert registered(hass, entry.entry_id, enabled=True) == enabled | HOUR
+    assert registered(hass, entry.entry_id, enabled=False) == disabled | COUNTERS
     assert set(entry.data["quantities"]) == enabled | disabled
 
 
@@ -350,7 +358,7 @@ async def test_energy_over_reload(hass: HomeAssistant, port: Port) -> None:
         assert state(hass, "energy_import") == "unavailable"
 
 
-@pytest.mark.usefixtures("recorder_mock")
+@pytest.mark.usefixtures("recorder_mock", "true_time")
 async def test_statistics(
     hass: HomeAssistant, port: Port, freezer: FrozenDateTimeFactory
 ) -> None:

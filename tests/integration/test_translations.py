@@ -15,7 +15,12 @@ import pytest
 
 from custom_components.han_port import config_flow
 from custom_components.han_port.protocol import Quantity
-from custom_components.han_port.sensor import SENSORS
+from custom_components.han_port.sensor import (
+    HOUR_SENSORS,
+    METER_COUNTERS,
+    PEAK,
+    SENSORS,
+)
 from custom_components.han_port.source import OpenFailure
 
 FOLDER = Path(config_flow.__file__).parent
@@ -33,9 +38,11 @@ each_language = pytest.mark.parametrize("language", LANGUAGES)
 def test_entities(language: str) -> None:
     """Every quantity, and what is made of them, has one name, and no two the same."""
     entities = LANGUAGES[language]["entity"]
-    assert entities["sensor"].keys() == {*Quantity, "net_power"}
+    made = {each.key for each in (*METER_COUNTERS.values(), *HOUR_SENSORS, PEAK)}
+    assert entities["sensor"].keys() == {*Quantity, "net_power", *made}
     assert entities["sensor"].keys() >= SENSORS.keys()
-    assert entities["binary_sensor"].keys() == {"connection"}
+    assert entities["binary_sensor"].keys() == {"connection", "hour_limit_at_risk"}
+    assert entities["number"].keys() == {"hour_limit"}
     names = Counter(
         entity["name"] for platform in entities.values() for entity in platform.values()
     )

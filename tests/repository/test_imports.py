@@ -21,9 +21,9 @@ MANIFEST = json.loads((FOLDER / "manifest.json").read_text())
 TIERS = (
     {"const", "protocol"},
     {"accounting", "source"},
-    {"statistics"},
+    {"options", "statistics"},
     {"coordinator"},
-    {"entity"},
+    {"actions", "entity"},
 )
 # What computes: no clock, file, network, task or log
 PURE = set(

@@ -40,7 +40,7 @@ EVIDENCE = {
     "test-before-setup": ("__init__.py", r"ConfigEntryNotReady"),
     "unique-config-entry": ("config_flow.py", r"_abort_if_unique_id_configured\("),
     # silver
-    "action-exceptions": ("__init__.py", r"ServiceValidationError|HomeAssistantError"),
+    "action-exceptions": ("actions.py", r"ServiceValidationError|HomeAssistantError"),
     "config-entry-unloading": ("__init__.py", r"async def async_unload_entry\("),
     "docs-configuration-parameters": ("README.md", r"(?m)^#+ .*([Oo]ption|[Cc]onfig)"),
     "docs-installation-parameters": ("README.md", r"(?m)^#+ .*[Ss]et(ting)? ?up"),

@@ -1,0 +1,78 @@
+"""Do the answers of a person become the rules of the grid company?"""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from custom_components.han_port.accounting import HOUR, QUARTER, PeakRules
+from custom_components.han_port.options import DEFAULTS, peak_rules
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+from tests.integration.conftest import METER, Port, entity_id, make_entry, say, set_up
+
+
+def test_norway() -> None:
+    """Without answers, and with those that are shown first, the rule is Norway's."""
+    assert peak_rules({}) == peak_rules(DEFAULTS) == PeakRules()
+
+
+@pytest.mark.parametrize(
+    ("answers", "rules"),
+    [
+        # Nights at half weight
+        (
+            {"weight": 50},
+            PeakRules(weighted_hours=frozenset({22, 23, 0, 1, 2, 3, 4, 5}), weight=0.5),
+        ),
+        # Working days of winter, from 7 to 20
+        (
+            {
+                "days": "workdays",
+                "from_hour": 7,
+                "to_hour": 20,
+                "from_month": 11,
+                "to_month": 3,
+            },
+            PeakRules(
+                weekdays=frozenset(range(5)),
+                hours=frozenset(range(7, 20)),
+                months=frozenset({11, 12, 1, 2, 3}),
+            ),
+        ),
+        # The highest quarter
+        (
+            {"peaks": 1, "one_per_day": False, "length": "quarter"},
+            PeakRules(count=1, one_per_day=False, length=QUARTER),
+        ),
+    ],
+)
+def test_rules(answers: dict[str, Any], rules: PeakRules) -> None:
+    """Each answer becomes its part of the rules; times may go past midnight or new year."""
+    assert peak_rules(answers) == rules
+    assert rules.length in (HOUR, timedelta(minutes=15))
+
+
+async def test_flow(hass: HomeAssistant, port: Port) -> None:
+    """New answers are kept and used at once; hours that leave none are asked for again."""
+    entry = await set_up(hass, make_entry())
+    await say(hass, port, METER.list(2))
+    assert entity_id(hass, "peak_4") is None
+    result = await hass.config_entries.options.async_init(entry.entry_id)
+    assert result["type"] is FlowResultType.FORM
+    result = await hass.config_entries.options.async_configure(
+        result["flow_id"], {**DEFAULTS, "from_hour": 7, "to_hour": 7}
+    )
+    assert result["type"] is FlowResultType.FORM
+    assert result["errors"] == {"to_hour": "no_hours"}
+    answers = {**DEFAULTS, "peaks": 5, "one_per_day": False}
+    result = await hass.config_entries.options.async_configure(
+        result["flow_id"], answers
+    )
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    await hass.async_block_till_done()
+    assert entry.options == answers
+    rules = entry.runtime_data.account.peaks.rules
+    assert rules == PeakRules(count=5, one_per_day=False)
+    assert entity_id(hass, "peak_5") is not None
+    assert port.is_open
