@@ -486,12 +486,12 @@ The simulated meter is on 127.0.0.1:{meter_port}. Ctrl-C stops all; what is left
 
 async def set_up(api: Api, meter: str, meter_port: int, new: bool) -> None:
     """Bring Home Assistant to where the meter is seen; a new one has nothing yet."""
-    await until("the start of Home Assistant", lambda: answers(api), 60)
+    await until("the start of Home Assistant", lambda: answers(api), 180)
     if new:
         await onboard(api)
     else:
         await log_in(api)
-    await until("the start of its parts", lambda: is_running(api), 60)
+    await until("the start of its parts", lambda: is_running(api), 180)
     if new:
         await add_meter(api, meter_port)
     await until("a value from the meter", lambda: is_speaking(api), 45)
