@@ -150,7 +150,7 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
         if not self._device:
             data = self._get_reconfigure_entry().data
             self._device = data[CONF_DEVICE]
-            self._keys = {name: data[name] for name in KEYS if name in data}
+            self._keys = _keys(data)
         return await self._async_ask_port(user_input)
 
     async def _async_ask_port(
@@ -235,7 +235,7 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
                 self._detail["found"] = meter_id or ""
                 return "wrong_meter" if meter_id else "unidentified"
             self.hass.config_entries.async_update_entry(
-                entry, data={**entry.data, CONF_DEVICE: self._device, **self._keys}
+                entry, data={**self._with_keys(entry), CONF_DEVICE: self._device}
             )
             return None
 
@@ -309,6 +309,7 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
     ) -> ConfigFlowResult:
         """Ask for new keys for a meter whose messages the present ones do not open."""
         entry = self._get_reauth_entry()
+        self._keys = _keys(entry_data)
         if entry.state is ConfigEntryState.LOADED:
             self._heard.sealed = entry.runtime_data.sealed
         return await self.async_step_key()
@@ -317,15 +318,15 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Ask for the keys of a meter that enciphers, and try them at once."""
-        errors: dict[str, str] = {}
-        if user_input is not None:
-            errors = self._try_keys(user_input)
-            if not errors:
-                if self.source == SOURCE_REAUTH:
-                    return self.async_update_reload_and_abort(
-                        self._get_reauth_entry(), data_updates=self._keys
-                    )
-                return await self.async_step_listen()
+        if user_input is None:
+            errors = self._wrong(self._keys) if self._keys else {}
+        elif not (errors := self._try_keys(user_input)):
+            if self.source == SOURCE_REAUTH:
+                entry = self._get_reauth_entry()
+                return self.async_update_reload_and_abort(
+                    entry, data=self._with_keys(entry)
+                )
+            return await self.async_step_listen()
         result = self._heard.sealed.result if self._heard.sealed else None
         sender = result.system_title if isinstance(result, ProtocolError) else b""
         return self.async_show_form(
@@ -347,15 +348,23 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
                 errors[name] = "invalid_key"
             else:
                 keys[name] = key.hex()
-        if not errors and not self._opens(keys):
-            only_one = {CONF_ENCRYPTION_KEY: keys[CONF_ENCRYPTION_KEY]}
-            if self._opens(only_one):
-                errors[CONF_AUTHENTICATION_KEY] = "wrong_authentication_key"
-            else:
-                errors[CONF_ENCRYPTION_KEY] = "wrong_encryption_key"
+        errors = errors or self._wrong(keys)
         if not errors:
             self._keys = keys
         return errors
+
+    def _wrong(self, keys: dict[str, str]) -> dict[str, str]:
+        """Say which of the keys does not open the last message."""
+        if self._opens(keys):
+            return {}
+        if self._opens({CONF_ENCRYPTION_KEY: keys[CONF_ENCRYPTION_KEY]}):
+            return {CONF_AUTHENTICATION_KEY: "wrong_authentication_key"}
+        return {CONF_ENCRYPTION_KEY: "wrong_encryption_key"}
+
+    def _with_keys(self, entry: ConfigEntry) -> dict[str, Any]:
+        """Give the data of an entry with the keys of now, and none of before."""
+        data = {name: each for name, each in entry.data.items() if name not in KEYS}
+        return {**data, **self._keys}
 
     def _opens(self, keys: dict[str, str]) -> bool:
         """Say whether the keys open the last sealed message; they do if there is none."""
@@ -409,6 +418,11 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
     ) -> ConfigFlowResult:
         """Say that the port was stored."""
         return self.async_abort(reason="reconfigure_successful")
+
+
+def _keys(data: Mapping[str, Any]) -> dict[str, str]:
+    """Give the keys in the data of an entry."""
+    return {name: data[name] for name in KEYS if name in data}
 
 
 def title(meter: Meter) -> str:

@@ -48,7 +48,13 @@ async def test_key_of_entry(hass: HomeAssistant, port: Port) -> None:
 
 @pytest.mark.parametrize("name", ["kamstrup-dk", "kaifa-at"])
 @pytest.mark.parametrize(
-    "old", [{}, {"encryption_key": "11" * 16}], ids=["no key", "another key"]
+    "old",
+    [
+        {},
+        {"encryption_key": "11" * 16},
+        {"encryption_key": "11" * 16, "authentication_key": "33" * 16},
+    ],
+    ids=["no key", "another key", "two other keys"],
 )
 async def test_reauth(
     hass: HomeAssistant,
@@ -66,6 +72,9 @@ async def test_reauth(
     (flow,) = hass.config_entries.flow.async_progress()
     assert flow["context"]["source"] == "reauth"
     assert flow["step_id"] == "key"
+    shown = await hass.config_entries.flow.async_configure(flow["flow_id"])
+    said = {"encryption_key": "wrong_encryption_key"} if old else {}
+    assert shown["errors"] == said
 
     wrong = await hass.config_entries.flow.async_configure(
         flow["flow_id"], {"encryption_key": "22" * 16}
@@ -79,8 +88,10 @@ async def test_reauth(
     assert result["reason"] == "reauth_successful"
     assert entry.state is ConfigEntryState.LOADED
     assert entry.data["encryption_key"] == meter.keys["encryption_key"]
+    assert "authentication_key" not in entry.data
     await say(hass, port, meter.whole)
-    assert state(hass, "net_power", meter.id) not in (None, "unavailable", "unknown")
+    power = simulator.create(name, seed=1).power(NOON)
+    assert float(state(hass, "net_power", meter.id) or 0) == pytest.approx(power, abs=1)
 
 
 async def test_reauth_not_for_damage(hass: HomeAssistant, port: Port) -> None:

@@ -191,6 +191,13 @@ def test_telegram_damaged() -> None:
     assert the_error(stream([cut], **keys)).code is ErrorCode.TRUNCATED
 
 
+def test_false_starts() -> None:
+    """What begins like a bare telegram, over and over, does not flood."""
+    assert stream([b"\xdb\x08SAG" * 1000 + b"0" * 20]) == []
+    claims = (b"\xdb\x08" + SAGEMCOM + b"\x82\xff\xff\x30") * 1000
+    assert codes(stream([claims])) == [ErrorCode.CRC] * 2
+
+
 def test_notification_without_frame() -> None:
     """A notification found outside a frame has no checksum, and gives no value."""
     big = notification(structure(*[register("1-0:1.7.0", u32(9), 0, 0x1B)] * 15))

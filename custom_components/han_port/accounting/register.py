@@ -18,7 +18,7 @@ from enum import StrEnum
 from math import floor
 from typing import Any, NamedTuple, Self
 
-from .stored import DAMAGE, instant, number, optional, whole
+from .stored import instant, number, optional, restored, whole
 from .window import HOUR, QUARTER, Window, window_start
 
 # The slowest list with power comes every 15 s, and bridges thin out to one a minute.
@@ -334,12 +334,7 @@ class LiveCounter:
     @classmethod
     def restore(cls, zone: tzinfo, stored: object) -> Self:
         """Give the counter that was stored, or a new one if what was stored is damaged."""
-        restored = cls(zone)
-        try:
-            restored._read(stored)
-        except DAMAGE:
-            return cls(zone)
-        return restored
+        return restored(lambda: cls(zone), cls._read, stored)
 
     def _read(self, stored: Any) -> None:
         self.total = optional(number, stored["total"])

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Self
 
 from ..protocol.reading import MeterReading, Quantity
 from .register import LiveCounter, Refusal
-from .stored import DAMAGE, flag, instant, number, optional, whole
+from .stored import flag, instant, number, optional, restored, whole
 from .window import HOUR, full_hour
 
 # An hour of clock in 2000, or further off than any time zone, is no clock.
@@ -172,12 +172,7 @@ class SnapshotDater:
     @classmethod
     def restore(cls, zone: tzinfo, stored: object) -> Self:
         """Give what was stored, or a fresh start if that is damaged."""
-        restored = cls(zone)
-        try:
-            restored._read(stored)
-        except DAMAGE:
-            return cls(zone)
-        return restored
+        return restored(lambda: cls(zone), cls._read, stored)
 
     def _read(self, stored: Any) -> None:
         self.live = flag(stored["live"])

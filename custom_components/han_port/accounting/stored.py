@@ -12,6 +12,18 @@ from math import isfinite
 DAMAGE = (AttributeError, LookupError, OverflowError, TypeError, ValueError)
 
 
+def restored[T](
+    make: Callable[[], T], read: Callable[[T, object], None], stored: object
+) -> T:
+    """Give a new one that has read what was stored, or a new one if that is damaged."""
+    fresh = make()
+    try:
+        read(fresh, stored)
+    except DAMAGE:
+        return make()
+    return fresh
+
+
 def number(value: object) -> float:
     """Give a finite number back, or raise one of `DAMAGE`."""
     if isinstance(value, bool) or not isinstance(value, int | float):

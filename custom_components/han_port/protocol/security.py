@@ -23,9 +23,25 @@ GENERAL_GLO_CIPHERING: Final = 0xDB
 # Sagemcom's P1 meters in Luxembourg and Styria send the bare APDU. In the middle of a
 # frame of others these bytes may be found as well, so more than the tag must fit: the
 # title, the length in two bytes, and SC 30.
-START: Final = rb"\xdb(?=\Z|\x08(?:\Z|S(?:\Z|A(?:\Z|G))))"
-_BARE: Final = re.compile(rb"\xdb\x08SAG.{5}\x82(..)\x30", re.DOTALL)
-_BARE_HEADER: Final = 14
+_HEADER: Final = (
+    rb"\x08",
+    rb"S",
+    rb"A",
+    rb"G",
+    *[rb"."] * 5,
+    rb"\x82",
+    rb".",
+    rb".",
+    rb"\x30",
+)
+# As much of the header as has come: at the end of the buffer the rest may yet follow.
+START: Final = (
+    rb"\xdb(?="
+    + b"".join(rb"(?:\Z|" + byte for byte in _HEADER)
+    + b")" * (len(_HEADER) + 1)
+)
+_STARTS: Final = re.compile(START, re.DOTALL)
+_BARE_HEADER: Final = 1 + len(_HEADER)
 
 _TAG_LENGTH: Final = 12
 _KEY_LENGTH: Final = 16
@@ -72,10 +88,12 @@ def parse(buffer: bytes | bytearray, start: int) -> BareApdu | int:
     available = len(buffer) - start
     if available < _BARE_HEADER:
         return _BARE_HEADER
-    header = _BARE.match(buffer, start)
-    length = int.from_bytes(header[1]) + _BARE_HEADER - 1 if header else 0
-    if not _BARE_HEADER < length <= p1.LONGEST:
-        raise ProtocolError(ErrorCode.CRC, "no ciphered telegram", length=1)
+    at = start + _BARE_HEADER
+    length = int.from_bytes(buffer[at - 3 : at - 1]) + _BARE_HEADER - 1
+    if not _STARTS.match(buffer, start) or not _BARE_HEADER < length <= p1.LONGEST:
+        raise ProtocolError(
+            ErrorCode.CRC, "no ciphered telegram", length=1, claim=p1.LONGEST
+        )
     if available < length:
         return length
     end = start + length
