@@ -7,6 +7,7 @@ from enum import StrEnum
 import errno
 import re
 import socket
+import termios
 from urllib.parse import urlsplit
 
 import serialx
@@ -112,7 +113,13 @@ async def open_source(device: str) -> AsyncIterator[AsyncIterator[bytes]]:
     try:
         async with asyncio.timeout(OPEN_TIMEOUT):
             await port.open()
-    except (OSError, serialx.SerialException, ValueError, ConfigEntryNotReady) as err:
+    except (
+        OSError,
+        serialx.SerialException,
+        termios.error,  # what serialx before 1.10 lets through
+        ValueError,
+        ConfigEntryNotReady,
+    ) as err:
         raise _source_error(device, err) from err
     try:
         async with aclosing(_chunks(device, port)) as chunks:
@@ -143,7 +150,7 @@ def _source_error(device: str, err: Exception) -> SourceError:
             reason = OpenFailure.UNKNOWN_HOST
         case TimeoutError():
             reason = OpenFailure.TIMEOUT
-        case OSError(errno=int(number)):
+        case OSError(errno=int(number)) | termios.error(args=(int(number), *_)):
             reason = _BY_ERRNO.get(number, OpenFailure.FAILED)
         case OSError() if numbers := re.findall(r"\[Errno (\d+)\]", str(err)):
             # asyncio tries every address of a host, and joins what they said as text

@@ -1,6 +1,7 @@
 """Does the connection say whether the meter is heard?"""
 
-from homeassistant.components.binary_sensor.const import BinarySensorDeviceClass
+# From `const`, where it is now, 2026.9 cannot have it.
+from homeassistant.components.binary_sensor import BinarySensorDeviceClass  # type: ignore[attr-defined]
 from homeassistant.const import EntityCategory, Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er

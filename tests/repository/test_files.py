@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 MADE = set(
     ".coverage .demo .git .hypothesis .mypy_cache .pytest_cache .python .ruff_cache"
-    " .tools .venv __pycache__".split()
+    " .minimum .tools .venv __pycache__".split()
 )
 # Names are written so that this file does not hold them
 HOSTS = re.compile(

@@ -195,6 +195,13 @@ def test_floor() -> None:
     assert AwesomeVersion(HACS["homeassistant"]) <= AwesomeVersion(tested[1])
 
 
+def test_minimum_is_tested() -> None:
+    """What `scripts/test --minimum` runs is the version that HACS asks for."""
+    lock = (ROOT / "requirements-minimum.lock").read_text()
+    assert f"\nhomeassistant=={HACS['homeassistant']}\n" in lock
+    assert [each for each in lock.splitlines() if "==" not in each] == []
+
+
 def test_lock() -> None:
     """The lock holds exact pins only, and those of pyproject.toml."""
     assert lock_complaints(PROJECT, LOCK) == []
