@@ -18,7 +18,7 @@ from homeassistant.helpers.storage import Store
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 from homeassistant.util.dt import get_default_time_zone, utcnow
 
-from .accounting import Account, Settlement
+from .accounting import Account
 from .const import (
     CONF_METER_ID,
     CONF_QUANTITIES,
@@ -114,8 +114,7 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
     of the link, or silence, to the next reading; `connected` is true in between, but
     not before the first reading.
 
-    `account` has what the readings add up to, `settlements` the last settlement of energy
-    import and export, `limit` what the mean power of an hour shall not exceed, in kW.
+    `account` has what the readings add up to, `limit` what the mean power of an hour shall not exceed, in kW.
     """
 
     config_entry: HanPortConfigEntry
@@ -145,7 +144,6 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         )
         self.recent: deque[Outcome] = deque(maxlen=20)
         self.account = Account(get_default_time_zone(), peak_rules(entry.options))
-        self.settlements: dict[Quantity, Settlement] = {}
         self.limit: float | None = None
         self._store, self._peak_store = stores(hass, entry)
         self._storing = False
@@ -302,7 +300,6 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
             # a new reader, or the clock is wrong. They are what the meter counted.
             if counter.counter is None and (value := reading.values.get(quantity)):
                 counter.hold(value)
-        self.settlements |= settled
         if not self._storing:
             # Asked for again and again, the delay would never end.
             self._storing = True

@@ -425,7 +425,6 @@ class HanPortLiveCounter(HanPortSensor):
         super().__init__(coordinator, description)
         self._direction = quantity
         self._last: Settlement | None = None
-        self._pending: Settlement | None = None
 
     @override
     async def async_added_to_hass(self) -> None:
@@ -455,9 +454,9 @@ class HanPortLiveCounter(HanPortSensor):
 
     @callback
     def _on_reading(self) -> None:
-        settlement = self.coordinator.settlements.get(self._direction)
+        settlement = self.coordinator.account.unbooked.get(self._direction)
         if settlement is not self._last:
-            self._last = self._pending = settlement
+            self._last = settlement
             self._settle_soon()
 
     @callback
@@ -466,9 +465,10 @@ class HanPortLiveCounter(HanPortSensor):
 
     @callback
     def _settle_soon(self) -> None:
-        if self._pending is not None:
+        settlement = self.coordinator.account.unbooked.get(self._direction)
+        if settlement is not None:
             self.coordinator.config_entry.async_create_task(
-                self.hass, self._settle(self._pending), f"{self.entity_id} settles"
+                self.hass, self._settle(settlement), f"{self.entity_id} settles"
             )
 
     async def _settle(self, settlement: Settlement) -> None:
@@ -476,8 +476,7 @@ class HanPortLiveCounter(HanPortSensor):
         from .statistics import async_settle  # noqa: PLC0415
 
         if await async_settle(self.hass, self.entity_id, settlement):
-            if self._pending is settlement:
-                self._pending = None
+            self.coordinator.account.booked(self._direction, settlement)
 
 
 class HanPortHourSensor(HanPortEntity, SensorEntity):

@@ -324,6 +324,27 @@ def test_restart(account: Account) -> None:
     assert again.hour.forecast == account.hour.forecast
 
 
+def test_unbooked(account: Account) -> None:
+    """A settlement waits to be booked, through a restart too, until a newer one comes."""
+    run(account, at(0, 20), at(60))
+    first = send_hour(account, 60, 103.6)
+    assert account.unbooked == first
+    again = Account(OSLO)
+    again.restore(json.loads(json.dumps(account.as_dict())))
+    assert {name: each[:2] for name, each in again.unbooked.items()} == {
+        name: each[:2] for name, each in first.items()
+    }
+    account.booked(EXPORT, first[EXPORT])
+    account.booked(EXPORT, first[EXPORT])
+    assert account.unbooked == {IMPORT: first[IMPORT]}
+    run(account, at(60, 20), at(120))
+    second = send_hour(account, 120, 107.2)
+    account.booked(IMPORT, first[IMPORT])
+    assert account.unbooked == second
+    account.start_over(IMPORT)
+    assert account.unbooked == {EXPORT: second[EXPORT]}
+
+
 @pytest.mark.parametrize(
     "stored", [None, [], {}, {"meter_id": 7, "counters": []}, {"settled": 7}]
 )
@@ -334,7 +355,7 @@ def test_no_state(stored: object) -> None:
     assert account.as_dict() == Account(OSLO).as_dict()
 
 
-@pytest.mark.parametrize("part", ["counters", "gaps", "hour", "lists"])
+@pytest.mark.parametrize("part", ["counters", "gaps", "hour", "lists", "unbooked"])
 def test_damaged_state(account: Account, part: str) -> None:
     """A part that is damaged costs no other part."""
     run(account, at(0, 20), at(50))

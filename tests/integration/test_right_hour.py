@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 import logging
 from math import floor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from freezegun.api import FrozenDateTimeFactory
@@ -16,6 +16,7 @@ from pytest_homeassistant_custom_component.components.recorder.common import (
 )
 
 from custom_components.han_port.accounting import HOUR, Refusal
+from custom_components.han_port.const import DOMAIN
 from custom_components.han_port.protocol import Decoder
 from homeassistant.components.recorder.statistics import statistics_during_period
 from homeassistant.components.recorder.tasks import StatisticsTask
@@ -158,7 +159,9 @@ async def hours_of(hass: HomeAssistant, run: Run, name: str) -> list[float]:
         None,
         {"change", "state"},
     )
-    return [row["change"] or 0 for row in rows[name]]
+    change = {row["start"]: row["change"] or 0 for row in rows[name]}
+    hours = [(run.start + HOUR * each).timestamp() for each in range(run.hours)]
+    return [change.get(hour, 0) for hour in hours]
 
 
 @pytest.fixture(name="quiet", autouse=True)
@@ -212,11 +215,147 @@ async def test_two_days(
         assert raw[2:6] == pytest.approx(truth[1:5])
     assert await hours_of(hass, run, BYSTANDER) == pytest.approx([6] * run.hours)
     assert run.refused == {Refusal.REPEATED: 1}
-    assert [
+    assert complaints(caplog) == []
+
+
+class Home:
+    """A Home Assistant that records a meter, in no time."""
+
+    def __init__(
+        self, hass: HomeAssistant, freezer: FrozenDateTimeFactory, start: datetime
+    ) -> None:
+        """Take when the recorder begins to make statistics: at five full minutes."""
+        self.hass, self.freezer = hass, freezer
+        self.meter = simulator.create("kaifa", seed=7)
+        self.entry = make_entry(None, meter_id=self.meter.id)
+        self._due = start + FIVE
+        self._used = 0.0
+
+    async def pass_time(self, end: datetime) -> None:
+        """Let the recorder make the statistics that are due, and another entity use energy."""
+        while end >= self._due + timedelta(seconds=10):
+            self.freezer.move_to(self._due + timedelta(seconds=10))
+            await compile_statistics(self.hass, self._due - FIVE)
+            self._due += FIVE
+            self._used += 0.5
+            self.hass.states.async_set(BYSTANDER, str(self._used), ENERGY)
+        self.freezer.move_to(end)
+
+    async def hear(self, start: datetime, end: datetime) -> None:
+        """Let the meter be heard."""
+        decoder = Decoder()
+        for when, frame in received(self.meter, start, end):
+            await self.pass_time(when)
+            self.entry.runtime_data._take(decoder.feed(frame))
+
+    async def change(self, key: str, start: datetime, hours: int) -> list[float]:
+        """Give the energy of each hour as the energy dashboard has it."""
+        name = entity_id(self.hass, key, self.meter.id) or key
+        run = Run(self.meter, start, hours, {}, {})
+        return await hours_of(self.hass, run, name)
+
+
+def complaints(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Give what the recorder warned of."""
+    return [
         each.getMessage()
         for each in caplog.records
         if each.levelno >= logging.WARNING and "recorder" in each.name
-    ] == []
+    ]
+
+
+async def spread_gap(hass: HomeAssistant, **data: Any) -> Any:
+    """Call the action and give its answer."""
+    answer = await hass.services.async_call(
+        DOMAIN, "spread_gap", data, blocking=True, return_response=True
+    )
+    await async_recorder_block_till_done(hass)
+    return answer
+
+
+@pytest.mark.usefixtures("recorder_mock", "true_time", "energy_only", "port")
+@pytest.mark.parametrize(
+    "recorder_config", [{"include": {"entity_globs": ["*energy*", BYSTANDER]}}]
+)
+async def test_away(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What was used while Home Assistant was away is spread over its hours on demand."""
+    await hass.config.async_set_time_zone("Europe/Oslo")
+    start = NOON + 4 * HOUR
+    begin, left, back = start - HOUR, start + HOUR * 1.5, start + HOUR * 4.25
+    home = Home(hass, freezer, begin)
+    freezer.move_to(begin)
+    await set_up(hass, home.entry)
+    await home.hear(begin, left)
+    assert await hass.config_entries.async_unload(home.entry.entry_id)
+    await home.pass_time(back)
+    assert await hass.config_entries.async_setup(home.entry.entry_id)
+    await hass.async_block_till_done()
+    await home.hear(back, start + HOUR * 7 + FIVE)
+    await home.pass_time(start + HOUR * 7 + 2 * FIVE)
+
+    counters = [
+        floor(home.meter.energy_import(start + HOUR * each) * 1000 + 1e-6) / 1000
+        for each in range(8)
+    ]
+    truth = [after - before for before, after in pairwise(counters)]
+    booked = await home.change("energy_import", start, 7)
+    # The first hour is whole, the last two again; all else came with the counter of 21.
+    assert booked[0] == pytest.approx(truth[0], abs=0.001)
+    assert booked[2:4] == [0, 0]
+    assert booked[5:] == pytest.approx(truth[5:], abs=0.001)
+    assert sum(booked) == pytest.approx(counters[-1] - counters[0])
+
+    preview = await spread_gap(hass)
+    assert await home.change("energy_import", start, 7) == booked
+    answer = await spread_gap(hass, apply=True)
+    assert (preview["applied"], answer["applied"]) == (False, True)
+    assert preview["gaps"] == answer["gaps"]
+    (imported,) = (each for each in answer["gaps"] if "import" in each["entity_id"])
+    shares = [each["energy"] for each in imported["hours"]]
+    # Half of one hour, two whole ones, and a quarter, evenly
+    assert [each / shares[1] for each in shares] == pytest.approx(
+        [0.5, 1, 1, 0.25], abs=0.02
+    )
+    spread = await home.change("energy_import", start, 7)
+    moved = [after - before for before, after in zip(booked, spread, strict=True)]
+    assert moved == pytest.approx(
+        [0, shares[0], shares[1], shares[2], -sum(shares[:3]), 0, 0], abs=0.001
+    )
+    assert sum(spread) == pytest.approx(sum(booked))
+    assert await home.change(BYSTANDER, start, 7) == pytest.approx([6] * 7)
+    assert complaints(caplog) == []
+
+
+@pytest.mark.usefixtures("recorder_mock", "true_time", "energy_only", "port")
+async def test_stopped_between(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    """An hour is settled also if there was a restart between its list and its row."""
+    start = NOON + 4 * HOUR
+    begin, end = start - HOUR, start + HOUR
+    home = Home(hass, freezer, begin)
+    freezer.move_to(begin)
+    await set_up(hass, home.entry)
+    await home.hear(begin, end - timedelta(seconds=1))
+    decoder = Decoder()
+    for when, frame in received(home.meter, end, end + timedelta(seconds=15)):
+        freezer.move_to(when)
+        home.entry.runtime_data._take(decoder.feed(frame))
+    assert await hass.config_entries.async_reload(home.entry.entry_id)
+    await hass.async_block_till_done()
+    assert home.entry.runtime_data.account.unbooked
+    await home.pass_time(end + FIVE * 1.1)
+    counters = [
+        floor(home.meter.energy_import(each) * 1000 + 1e-6) / 1000
+        for each in (start, end)
+    ]
+    (booked,) = await home.change("energy_import", start, 1)
+    assert booked == pytest.approx(counters[1] - counters[0], abs=1e-6)
+    assert home.entry.runtime_data.account.unbooked == {}
 
 
 @pytest.mark.usefixtures("true_time")

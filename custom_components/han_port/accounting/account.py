@@ -51,8 +51,9 @@ class Account:
 
     `counters` has a live counter for energy import and one for energy export. `hour` and
     `peaks` are of import, in windows as long as the rules say. `gaps` has the last
-    settlement of each direction that had a gap. `refused` counts the lists and counters
-    not believed, by reason.
+    settlement of each direction that had a gap, `unbooked` the last settlement of each
+    that nobody has said yet to have booked. `refused` counts the lists and counters not
+    believed, by reason.
     """
 
     def __init__(self, zone: tzinfo, rules: PeakRules | None = None) -> None:
@@ -71,6 +72,7 @@ class Account:
         self.counters = {name: LiveCounter(self._zone) for name in _DIRECTIONS}
         self.hour = self._hour()
         self.gaps: dict[Quantity, Settlement] = {}
+        self.unbooked: dict[Quantity, Settlement] = {}
         self._dater = SnapshotDater(self._zone)
 
     def _hour(self) -> RunningHour:
@@ -130,7 +132,9 @@ class Account:
                 self.peaks.record(window)
         if self.live:
             return {n: each for n, each in settled.items() if each.gap is not None}
-        return settled or self._estimates(when)
+        settled = settled or self._estimates(when)
+        self.unbooked |= settled
+        return settled
 
     def _settle(
         self, when: datetime, reading: MeterReading, counters: Mapping[Quantity, float]
@@ -164,6 +168,11 @@ class Account:
             if (value := live.at(hour)) is not None
         }
 
+    def booked(self, name: Quantity, settlement: Settlement) -> None:
+        """Note that a settlement is dealt with, unless there is a newer one by now."""
+        if self.unbooked.get(name) == settlement:
+            del self.unbooked[name]
+
     def last_hour(self, name: Quantity) -> Window | None:
         """Give the last full clock hour of energy import or export, None if not known.
 
@@ -182,6 +191,7 @@ class Account:
         replaced. The live counter begins anew, with that counter.
         """
         self.counters[name] = LiveCounter(self._zone)
+        self.unbooked.pop(name, None)
         if name is Quantity.ENERGY_IMPORT:
             self.hour = self._hour()
 
@@ -197,6 +207,10 @@ class Account:
                 name.value: each.as_dict() for name, each in self.counters.items()
             },
             "gaps": {name.value: _gap_dict(each) for name, each in self.gaps.items()},
+            "unbooked": {
+                name.value: [each.instant.isoformat(), each.counter]
+                for name, each in self.unbooked.items()
+            },
             "hour": self.hour.as_dict(),
             "lists": self._dater.as_dict(),
         }
@@ -210,6 +224,11 @@ class Account:
             self._settled = optional(instant, parts.get("settled"))
             gaps = parts.get("gaps", {})
             self.gaps = {Quantity(name): _gap(each) for name, each in gaps.items()}
+        with suppress(*DAMAGE):
+            self.unbooked = {
+                Quantity(name): Settlement(instant(when), number(counter))
+                for name, (when, counter) in parts.get("unbooked", {}).items()
+            }
         if not isinstance(counters, Mapping):
             counters = {}
         for name in _DIRECTIONS:
