@@ -147,7 +147,10 @@ def _port(ports: defaultdict[str, Port]) -> Port:
 
 
 def make_entry(
-    meter: Sender | None = METER, device: str = DEVICE, **data: Any
+    meter: Sender | None = METER,
+    device: str = DEVICE,
+    options: Any = None,
+    **data: Any,
 ) -> MockConfigEntry:
     """Make the entry that the flow makes for an Aidon, which may have no id."""
     meter_id = meter.id if meter else None
@@ -155,6 +158,7 @@ def make_entry(
         domain=DOMAIN,
         title="Aidon 6534",
         unique_id=meter_id,
+        options=options,
         data={
             "device": device,
             "manufacturer": "Aidon",

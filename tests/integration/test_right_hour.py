@@ -1,12 +1,13 @@
 """Do the hours of the energy dashboard equal the meter's own? Two days, faults and all."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 import logging
 from math import floor
 from typing import Any, NamedTuple
 from unittest.mock import patch
+from zoneinfo import ZoneInfo
 
 from freezegun.api import FrozenDateTimeFactory
 import pytest
@@ -36,6 +37,7 @@ from tests.integration.conftest import (
     state,
 )
 
+OSLO = ZoneInfo("Europe/Oslo")
 # The last evening before clocks are put forward in Europe, and back
 SPRING = datetime(2026, 3, 28, 12, tzinfo=UTC)
 AUTUMN = datetime(2026, 10, 24, 12, tzinfo=UTC)
@@ -67,6 +69,46 @@ class Run(NamedTuple):
         ]
 
 
+class Rule(NamedTuple):
+    """What a grid company counts: the options, and the same said in another way."""
+
+    options: dict[str, Any]
+    counts: Callable[[datetime], float]
+
+    def peaks(self, run: Run) -> list[tuple[float, datetime]]:
+        """Give the highest hours of the meter's own, highest first, in local time."""
+        hours = [run.start + HOUR * each for each in range(-1, run.hours)]
+        powers = [
+            (
+                run.meter.energy_import(hour + HOUR) - run.meter.energy_import(hour),
+                hour.astimezone(OSLO),
+            )
+            for hour in hours
+        ]
+        counted = sorted(
+            (power * self.counts(hour), hour)
+            for power, hour in powers
+            if self.counts(hour)
+        )[::-1]
+        if self.options.get("one_per_day", True):
+            days = {hour.date(): (power, hour) for power, hour in counted[::-1]}
+            counted = sorted(days.values())[::-1]
+        return counted[: self.options.get("peaks", 3)]
+
+
+NORWAY = Rule({}, lambda hour: 1)
+NIGHTS_HALF = Rule({"weight": 50}, lambda hour: 1 if 6 <= hour.hour < 22 else 0.5)
+HIGHEST = Rule(
+    {"peaks": 1, "one_per_day": False, "from_hour": 7, "to_hour": 20},
+    lambda hour: 7 <= hour.hour < 20,
+)
+WORKDAYS = Rule(
+    {"peaks": 5, "days": "workdays", "from_hour": 7, "to_hour": 19}
+    | {"from_month": 11, "to_month": 3},
+    lambda hour: hour.weekday() < 5 and 7 <= hour.hour < 19,
+)
+
+
 async def compile_statistics(hass: HomeAssistant, start: datetime) -> None:
     """Let the recorder do what it does ten seconds after each five minutes."""
     get_instance(hass).queue_task(StatisticsTask(start, True))
@@ -95,6 +137,7 @@ async def live(
     name: str,
     start: datetime,
     hours: int,
+    options: dict[str, Any],
 ) -> Run:
     """Live with a meter for some hours, each second of them in no time."""
     await hass.config.async_set_time_zone("Europe/Oslo")
@@ -102,7 +145,7 @@ async def live(
     fault = f"repeat-hour-list,at={(REPEATED + 1) * 3600},for=600"
     meter = simulator.create(name, seed=7, faults=[fault])
     freezer.move_to(begin)
-    entry = make_entry(None, meter_id=meter.id)
+    entry = make_entry(None, options=options, meter_id=meter.id)
     await set_up(hass, entry)
     run = Run(meter, start, hours, {each: [] for each in DIRECTIONS}, {})
     due, decoder, used, restarted = begin + FIVE, Decoder(), 0.0, False
@@ -173,8 +216,9 @@ def _quiet(caplog: pytest.LogCaptureFixture) -> None:
 
 @pytest.fixture(name="energy_only")
 def _energy_only() -> Iterator[None]:
-    """Enable the sensors of energy, with the meter's counters, and no other: they are many."""
-    enabled = property(lambda self: (self.translation_key or "").startswith("energy_"))
+    """Enable energy, with the meter's counters, and peaks, and no other: they are many."""
+    wanted = ("energy_", "peak")
+    enabled = property(lambda self: (self.translation_key or "").startswith(wanted))
     with patch.object(Entity, "entity_registry_enabled_default", enabled):
         yield
 
@@ -184,7 +228,13 @@ def _energy_only() -> Iterator[None]:
     "recorder_config", [{"include": {"entity_globs": ["*energy*", BYSTANDER]}}]
 )
 @pytest.mark.parametrize(
-    ("name", "start"), [("aidon", SPRING), ("kaifa", AUTUMN), ("kamstrup", SPRING)]
+    ("name", "start", "rule"),
+    [
+        ("aidon", SPRING, NORWAY),
+        ("kaifa", AUTUMN, HIGHEST),
+        ("kamstrup", SPRING, NIGHTS_HALF),
+        ("kaifa", SPRING, WORKDAYS),
+    ],
 )
 async def test_two_days(
     hass: HomeAssistant,
@@ -192,9 +242,21 @@ async def test_two_days(
     caplog: pytest.LogCaptureFixture,
     name: str,
     start: datetime,
+    rule: Rule,
 ) -> None:
-    """Every settled hour is the meter's own; nothing else in the recorder changes."""
-    run = await live(hass, freezer, name, start, 48)
+    """Every settled hour is the meter's own, and so are the peaks; nothing else changes."""
+    run = await live(hass, freezer, name, start, 48, rule.options)
+    peaks = rule.peaks(run)
+    for number, (power, when) in enumerate(peaks, 1):
+        name = entity_id(hass, f"peak_{number}", run.meter.id) or ""
+        peak = hass.states.get(name)
+        assert peak is not None
+        assert float(peak.state) == pytest.approx(power, abs=0.03)
+        found = (peak.attributes["date"], peak.attributes["hour"])
+        assert found == (f"{when:%Y-%m-%d}", f"{when:%H:%M}")
+    average = sum(power for power, _ in peaks) / len(peaks)
+    shown = float(state(hass, "peak_average", run.meter.id) or 0)
+    assert shown == pytest.approx(average, abs=0.03)
     for key in DIRECTIONS:
         live_id = entity_id(hass, key, run.meter.id)
         raw_id = entity_id(hass, f"{key}_counter", run.meter.id)
