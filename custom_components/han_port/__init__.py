@@ -11,9 +11,10 @@ from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.typing import ConfigType
 
 from .actions import async_setup_actions
-from .const import CONF_METER_ID, DOMAIN
+from .const import CONF_METER_ID, CONF_MOVE, DOMAIN
 from .coordinator import HanPortConfigEntry, HanPortCoordinator, stores
 from .source import SourceError, open_source
+from .takeover import async_take_over
 
 PLATFORMS = (Platform.BINARY_SENSOR, Platform.NUMBER, Platform.SENSOR)
 
@@ -28,6 +29,8 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
 
 async def async_setup_entry(hass: HomeAssistant, entry: HanPortConfigEntry) -> bool:
     """Open the port, make the entities, start to read; do not wait for the meter."""
+    if CONF_MOVE in entry.data:
+        await async_take_over(hass, entry)
     entry.runtime_data = coordinator = HanPortCoordinator(hass, entry)
     await coordinator.async_load()
     async with AsyncExitStack() as port:

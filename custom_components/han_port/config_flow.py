@@ -22,14 +22,21 @@ from homeassistant.config_entries import (
 from homeassistant.const import CONF_DEVICE
 from homeassistant.core import callback
 from homeassistant.helpers.event import async_track_time_interval
-from homeassistant.helpers.selector import SerialPortSelector
+from homeassistant.helpers.selector import (
+    SelectOptionDict,
+    SelectSelector,
+    SelectSelectorConfig,
+    SerialPortSelector,
+)
 
+from . import takeover
 from .const import (
     CONF_AUTHENTICATION_KEY,
     CONF_ENCRYPTION_KEY,
     CONF_MANUFACTURER,
     CONF_METER_ID,
     CONF_METER_TYPE,
+    CONF_MOVE,
     CONF_QUANTITIES,
     DOMAIN,
     KEYS,
@@ -56,6 +63,8 @@ LISTEN_SECONDS = 35
 IDENTIFY_SECONDS = 25
 
 ISSUES_URL = "https://github.com/han-port/han-port/issues"
+
+CONF_ENTRY = "entry"
 
 KEY_SCHEMA = vol.Schema(
     {
@@ -135,12 +144,77 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
         self._failure: str | None = None
         self._detail: dict[str, str] = {}
         self._keys: dict[str, str] = {}
+        # The entry of another integration whose port this is, what it and its like have
+        # for us, and which of that a person wants
+        self._other: str | None = None
+        self._plan: takeover.Plan | None = None
+        self._moves: dict[str, str] = {}
 
     @override
     async def async_step_user(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Ask which port a new meter is on."""
+        if user_input is None and not self._device and self._others():
+            return await self.async_step_moving_in()
+        return await self._async_ask_port(user_input)
+
+    def _others(self) -> dict[str, takeover.Port]:
+        """Give the ports of other integrations that are not ours yet, by entry."""
+        ours = {
+            entry.data[CONF_DEVICE]
+            for entry in self._async_current_entries(include_ignore=False)
+        }
+        return {
+            entry.entry_id: port
+            for entry, port in takeover.entries(self.hass)
+            if port.device not in ours and not port.device.startswith("mqtt://")
+        }
+
+    async def async_step_moving_in(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Offer the port of another integration that reads a meter."""
+        names = {
+            takeover.NAMES[entry.domain]
+            for entry, _ in takeover.entries(self.hass)
+            if entry.entry_id in self._others()
+        }
+        return self.async_show_menu(
+            step_id="moving_in",
+            menu_options=["their_port", "other_port"],
+            description_placeholders={"integration": " + ".join(sorted(names))},
+        )
+
+    async def async_step_their_port(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Listen to the port of another integration; ask which if there are several."""
+        ports = self._others()
+        if user_input is None and len(ports) > 1:
+            options = [
+                SelectOptionDict(
+                    value=entry.entry_id,
+                    label=f"{takeover.NAMES[entry.domain]}: {entry.title}"
+                    f" ({port.device})",
+                )
+                for entry, port in takeover.entries(self.hass)
+                if entry.entry_id in ports
+            ]
+            selector = SelectSelector(SelectSelectorConfig(options=options))
+            return self.async_show_form(
+                step_id="their_port",
+                data_schema=vol.Schema({vol.Required(CONF_ENTRY): selector}),
+            )
+        self._other = user_input[CONF_ENTRY] if user_input else next(iter(ports), None)
+        if self._other not in ports:
+            return await self._async_ask_port(None)
+        return await self._async_ask_port({CONF_DEVICE: ports[self._other].device})
+
+    async def async_step_other_port(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for the port as if there was no other integration."""
         return await self._async_ask_port(user_input)
 
     async def async_step_reconfigure(
@@ -222,7 +296,8 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
         self._heard = Heard()
         self._detail = {"seconds": str(LISTEN_SECONDS), "issues": ISSUES_URL}
         if self.source != SOURCE_RECONFIGURE:
-            return await self._async_hear()
+            async with self._entries_unloaded():
+                return await self._async_hear()
         entry = self._get_reconfigure_entry()
         async with self._entries_unloaded():
             failure = await self._async_hear()
@@ -241,12 +316,18 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
 
     @asynccontextmanager
     async def _entries_unloaded(self) -> AsyncIterator[None]:
-        """Keep entries of ours from the port: many can be opened only once."""
+        """Keep known entries from the port: many can be opened only once."""
         entries = [
             entry
             for entry in self._async_current_entries(include_ignore=False)
             if entry.entry_id == self.context.get("entry_id")
             or entry.data[CONF_DEVICE] == self._device
+        ]
+        entries += [
+            entry
+            for entry, port in takeover.entries(self.hass)
+            if self._device == port.device or self._other == entry.entry_id
+            if entry.state in (ConfigEntryState.LOADED, ConfigEntryState.SETUP_RETRY)
         ]
         try:
             for entry in entries:
@@ -397,6 +478,10 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
                     "power": "–" if power is None else f"{power:.0f} W",
                 },
             )
+        if self._plan is None:
+            self._plan = takeover.plan(self.hass, meter, self._other)
+            if self._plan.concerns_us:
+                return await self.async_step_move()
         return self.async_create_entry(
             title=title(meter),
             data={
@@ -410,8 +495,42 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
                     if quantity in values and quantity not in self._heard.unmeasured
                 ],
                 **self._keys,
+                **({CONF_MOVE: self._moves} if self._moves else {}),
             },
         )
+
+    async def async_step_move(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Show what can be had of another integration, and ask whether to take it."""
+        plan = self._plan or takeover.Plan({}, {})
+        stays: dict[str, list[str]] = {each: [] for each in takeover.Reason}
+        for entity_id, reason in plan.stays.items():
+            stays[reason].append(entity_id)
+        return self.async_show_menu(
+            step_id="move",
+            menu_options=["move_all", "move_nothing"]
+            if plan.moves
+            else ["move_nothing"],
+            description_placeholders={
+                "moves": "".join(f"\n- {each}" for each in plan.moves) or "–",
+                **{reason: ", ".join(ids) or "–" for reason, ids in stays.items()},
+            },
+        )
+
+    async def async_step_move_all(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Take all that can be had."""
+        if self._plan is not None:
+            self._moves = {name: each.value for name, each in self._plan.moves.items()}
+        return await self.async_step_confirm({})
+
+    async def async_step_move_nothing(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Leave all as it is."""
+        return await self.async_step_confirm({})
 
     async def async_step_reconfigured(
         self, user_input: dict[str, Any] | None = None

@@ -8,6 +8,8 @@ CONF_METER_ID = "meter_id"
 CONF_METER_TYPE = "meter_type"
 CONF_QUANTITIES = "quantities"
 CONF_SUBMETERS = "submeters"
+# Entity ids of other integrations, until they have changed hands
+CONF_MOVE = "move"
 
 # And where the meter enciphers, as hex; named as the decoder's arguments
 CONF_ENCRYPTION_KEY = "encryption_key"
