@@ -1,7 +1,7 @@
 """Does the demo do what it says, with no internet, and leave nothing behind?"""
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 import json
 from pathlib import Path
 import re
@@ -44,18 +44,16 @@ def checkout(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def demo(checkout: Path, *arguments: str) -> Iterator[str]:
+def demo(checkout: Path, *arguments: str, offline: bool = True) -> Iterator[str]:
     """Run the demo, give what it says when all is up, and end it with Ctrl-C."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-B", str(checkout / "scripts/demo.py")]
-    try:
-        subprocess.run([*OFFLINE, "true"], check=True, capture_output=True)
-    except OSError, subprocess.CalledProcessError:
-        pass
-    else:
-        command = [*OFFLINE, *command]
+    with suppress(OSError, subprocess.CalledProcessError):
+        if offline:
+            subprocess.run([*OFFLINE, "true"], check=True, capture_output=True)
+            command = [*OFFLINE, *command]
     with subprocess.Popen(
         [*command, "--port", str(port), *arguments],
         stdout=subprocess.PIPE,

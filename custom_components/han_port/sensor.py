@@ -25,7 +25,7 @@ from homeassistant.const import (
     UnitOfReactivePower,
     UnitOfVolume,
 )
-from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.core import CoreState, Event, HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .accounting import Peak, Settlement, Window
@@ -466,7 +466,8 @@ class HanPortLiveCounter(HanPortSensor):
     @callback
     def _settle_soon(self) -> None:
         settlement = self.coordinator.account.unbooked.get(self._direction)
-        if settlement is not None:
+        # The recorder waits for the start, and the start for tasks of entries.
+        if settlement is not None and self.hass.state is CoreState.running:
             self.coordinator.config_entry.async_create_task(
                 self.hass, self._settle(settlement), f"{self.entity_id} settles"
             )

@@ -85,7 +85,7 @@ def hacs_complaints(hacs: dict[str, Any]) -> list[str]:
     said = [f"unknown key {key}" for key in hacs if key not in HACS_ALLOWED]
     if not isinstance(hacs.get("name"), str):
         said.append("name is missing")
-    if ("zip_release" in hacs) != ("filename" in hacs):
+    if bool(hacs.get("zip_release")) != bool(hacs.get("filename")):
         said.append("zip_release and filename come together")
     said += [
         f"{key} cannot be parsed"
@@ -167,7 +167,7 @@ def test_hacs() -> None:
     [
         ({"domains": ["sensor"]}, "unknown key domains"),
         ({"name": None}, "name is missing"),
-        ({"zip_release": True}, "zip_release and filename come together"),
+        ({"filename": None}, "zip_release and filename come together"),
         ({"homeassistant": "newest"}, "homeassistant cannot be parsed"),
     ],
 )
