@@ -18,7 +18,6 @@ from homeassistant.components.recorder.models import (
 )
 from homeassistant.components.recorder.statistics import (
     async_import_statistics,
-    get_last_statistics,
     get_metadata,
     statistics_during_period,
 )
@@ -65,45 +64,45 @@ def _metadata(hass: HomeAssistant, statistic_id: str) -> StatisticMetaData | Non
     return meta
 
 
-def _last_row(
-    hass: HomeAssistant, statistic_id: str
-) -> tuple[StatisticMetaData, _Row] | None:
-    """Give the metadata and the newest hourly row, None if anything is unexpected."""
-    if (meta := _metadata(hass, statistic_id)) is None:
-        return None
-    found = get_last_statistics(hass, 1, statistic_id, False, {"state", "sum"})
-    for row in found.get(statistic_id, ()):
-        state, total = row.get("state"), row.get("sum")
-        if state is not None and total is not None:
-            return meta, _Row(datetime.fromtimestamp(row["start"], UTC), state, total)
-    return None
-
-
 async def async_settle(
     hass: HomeAssistant, statistic_id: str, settlement: Settlement
 ) -> bool:
-    """Settle the hour that ends at a settlement; say whether it is dealt with.
+    """Settle the hour that ends at a settlement, and those that it revises.
 
-    It is not while the recorder has not made the row of that hour yet. What is there
-    already, of this and any other entity, is left as it is if it is not as expected.
+    Says whether that is dealt with. It is not while the recorder has not made the row of
+    the hour yet. What is there already, of this and any other entity, is left as it is if
+    it is not as expected.
     """
     end = settlement.instant
     if (end.minute, end.second, end.microsecond) != (0, 0, 0):
         return True
+    counters = {
+        at - HOUR: value
+        for at, value in (*settlement.revised, (end, settlement.counter))
+    }
     recorder = get_instance(hass)
     # What the recorder did so far is not to be read before it is written.
     await recorder.async_block_till_done()
-    found = await recorder.async_add_executor_job(_last_row, hass, statistic_id)
-    if found is None or found[1].start < end - HOUR:
+    try:
+        meta, rows = await recorder.async_add_executor_job(
+            _rows, hass, statistic_id, min(counters)
+        )
+    except NotRecordedError:
         return False
-    meta, row = found
-    if row.start > end - HOUR:
+    if not rows or rows[-1].start < end - HOUR:
+        return False
+    if rows[-1].start > end - HOUR:
         _LOGGER.debug("The hour of %s is no longer the last of %s", end, statistic_id)
         return True
-    counter = _convert(settlement.counter, meta)
-    if counter != row.state:
-        settled = row._replace(state=counter, sum=row.sum + counter - row.state)
-        _import(hass, meta, [settled])
+    settled = []
+    for row in rows:
+        if row.start in counters:
+            counter = _convert(counters[row.start], meta)
+            if counter != row.state:
+                total = row.sum + counter - row.state
+                settled.append(row._replace(state=counter, sum=total))
+    if settled:
+        _import(hass, meta, settled)
     return True
 
 
@@ -147,9 +146,15 @@ async def async_spread(
 
 
 def _rows(
-    hass: HomeAssistant, statistic_id: str, start: datetime, end: datetime
+    hass: HomeAssistant,
+    statistic_id: str,
+    start: datetime,
+    end: datetime | None = None,
 ) -> tuple[StatisticMetaData, list[_Row]]:
-    """Give the metadata and the hourly rows from `start` until before `end`."""
+    """Give the metadata and the hourly rows from `start` on, until before `end`.
+
+    NotRecordedError if they are not those of energy with a sum.
+    """
     if (meta := _metadata(hass, statistic_id)) is None:
         raise NotRecordedError
     found = statistics_during_period(

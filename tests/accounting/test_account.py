@@ -11,6 +11,7 @@ import pytest
 from custom_components.han_port.accounting import (
     QUARTER,
     Account,
+    Dispute,
     Gap,
     PeakRules,
     Refusal,
@@ -51,6 +52,19 @@ def run(account: Account, start: datetime, end: datetime, watts: float = 3600) -
     while start <= end:
         send(account, start, LIST_2 | {Quantity.ACTIVE_POWER_IMPORT: watts})
         start += timedelta(seconds=10)
+
+
+def restored(account: Account) -> Account:
+    """Give an account that knows what another one stored."""
+    again = Account(OSLO)
+    again.restore(json.loads(json.dumps(account.as_dict())))
+    return again
+
+
+def last_hour(account: Account) -> float | None:
+    """Give the import of the last full hour."""
+    window = account.last_hour(IMPORT)
+    return window.energy if window else None
 
 
 def send_hour(
@@ -250,21 +264,72 @@ def test_new_meter(account: Account) -> None:
     assert account.peaks.average() == approx(3.6)
 
 
+def test_disputed(account: Account) -> None:
+    """Counters that cannot be believed are a matter for a person after three hours."""
+    run(account, at(0, 20), at(60))
+    for hour in (1, 2, 3):
+        send_hour(account, hour * 60, 3 + hour)
+        run(account, at(hour * 60, 20), at(hour * 60 + 60))
+        assert account.disputed == {}
+    send_hour(account, 240, 7)
+    assert account.disputed == {IMPORT: Dispute(at(60), 7)}
+    assert account.refused == {Refusal.BACKWARDS: 4}
+    account = restored(account)
+    assert account.disputed == {}
+    run(account, at(240, 20), at(300))
+    assert account.disputed == {IMPORT: Dispute(at(60), 7)}
+    # The meter was right after all
+    send_hour(account, 300, 118)
+    assert account.disputed == {}
+
+
 def test_start_over(account: Account) -> None:
-    """A person can say that the meter was replaced, where it does not itself."""
+    """After a person says that the meter was replaced nothing steps, or gets lost."""
     run(account, at(0, 20), at(60))
     send_hour(account, 60, 3)
-    disputed = account.counters[IMPORT].disputed
-    assert disputed is not None
-    assert disputed.counter == 3
+    run(account, at(60, 20), at(90))
+    account.start_over(IMPORT)
+    account = restored(account)
+    published = account.counters[IMPORT].published
+    assert published == approx(105.4)
+    run(account, at(90, 10), at(120))
+    settled = send_hour(account, 120, 6.6)
+    # What the power came to in two hours
+    assert settled[IMPORT] == Settlement(
+        at(120), approx(107.2), approx(0), revised=((at(60), approx(103.6)),)
+    )
+    assert account.counters[IMPORT].total == approx(107.21)
+    assert account.hour.energy == approx(0.01)
+    account = restored(account)
+    run(account, at(120, 20), at(180))
+    assert send_hour(account, 180, 10.3)[IMPORT].counter == approx(110.9)
+    assert account.refused == {}
+    assert last_hour(account) == approx(3.7)
+    run(account, at(180, 20), at(240))
+    assert send_hour(account, 240, 10.3) == {}
+    assert account.refused[Refusal.REPEATED] == 1
+
+
+def test_start_over_at_zero(account: Account) -> None:
+    """A new counter of 0 is refused after it was believed, like that of any meter."""
+    account.start_over(EXPORT)
+    run(account, at(0, 20), at(60))
+    send_hour(account, 60, 103.6, exported=2)
+    run(account, at(60, 20), at(120))
+    send_hour(account, 120, 107.2, exported=0)
+    assert account.refused == {Refusal.ZERO: 1}
+    assert account.counters[EXPORT].published == 7
+
+
+def test_start_over_from_nothing() -> None:
+    """Where nothing is known the counter is taken as it comes; else it goes on there."""
+    account = Account(OSLO)
     account.start_over(IMPORT)
     account.start_over(EXPORT)
-    assert account.counters[IMPORT].total is None
-    run(account, at(60, 20), at(120))
-    send_hour(account, 120, 6.6, exported=2)
-    assert account.counters[IMPORT].total == approx(6.61)
-    assert account.counters[EXPORT].total == 2
-    assert account.hour.energy == approx(0.01)
+    account.counters[EXPORT].hold(20)
+    send_hour(account, 0, 100, exported=7)
+    assert account.counters[IMPORT].published == 100
+    assert account.counters[EXPORT].published == 20
 
 
 def test_peaks(account: Account) -> None:
@@ -341,7 +406,7 @@ def test_unbooked(account: Account) -> None:
     second = send_hour(account, 120, 107.2)
     account.booked(IMPORT, first[IMPORT])
     assert account.unbooked == second
-    account.start_over(IMPORT)
+    account.booked(IMPORT, second[IMPORT])
     assert account.unbooked == {EXPORT: second[EXPORT]}
 
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 import logging
+from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
 import pytest
@@ -31,6 +32,8 @@ from homeassistant.helpers.recorder import get_instance
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 OURS, OTHER = "sensor.ours", "sensor.bystander"
 Rows = list[tuple[float, float]]
+# What it gives stands for a float in any tuple
+approx: Any = pytest.approx
 
 
 @pytest.fixture(autouse=True)
@@ -97,6 +100,18 @@ async def test_settled(hass: HomeAssistant, counter: float) -> None:
     assert await rows(hass) == [*BEFORE[:2], (counter, counter - 100)]
     assert await rows(hass, OTHER) == BEFORE
     assert await get_instance(hass).async_add_executor_job(get_metadata, hass) == before
+
+
+async def test_revised(hass: HomeAssistant) -> None:
+    """An hour that had to be estimated is settled again with the next; the sums fit."""
+    settlement = Settlement(NOON, 103.4, revised=((NOON - HOUR, 101.9),))
+    assert await async_settle(hass, OURS, settlement)
+    assert await rows(hass) == [(101, 1), (101.9, approx(1.9)), (103.4, approx(3.4))]
+    assert await rows(hass, OTHER) == BEFORE
+    # One whose row is missing is left out
+    settlement = Settlement(NOON, 103.5, revised=((NOON - 5 * HOUR, 99.0),))
+    assert await async_settle(hass, OURS, settlement)
+    assert await rows(hass) == [(101, 1), (101.9, approx(1.9)), (103.5, approx(3.5))]
 
 
 async def test_too_early(hass: HomeAssistant) -> None:

@@ -3,13 +3,14 @@
 from .account import Account
 from .hour import RunningHour
 from .peaks import Peak, PeakRules, Peaks
-from .register import Gap, LiveCounter, Refusal, Settlement
+from .register import Dispute, Gap, LiveCounter, Refusal, Settlement
 from .window import HOUR, QUARTER, Window
 
 __all__ = [
     "HOUR",
     "QUARTER",
     "Account",
+    "Dispute",
     "Gap",
     "LiveCounter",
     "Peak",

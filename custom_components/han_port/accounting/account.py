@@ -3,17 +3,20 @@
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from math import inf, isfinite
 from typing import Any, NamedTuple
 
 from ..protocol.reading import MeterReading, Quantity
 from .hour import RunningHour
 from .peaks import PeakRules, Peaks
-from .register import MAX_WATTS, Gap, LiveCounter, Refusal, Settlement
+from .register import MAX_WATTS, Dispute, Gap, LiveCounter, Refusal, Settlement
 from .snapshot import SnapshotDater
 from .stored import DAMAGE, instant, number, optional
 from .window import HOUR, LATE, Window, window_start
+
+# A meter that was not replaced says something else of its counters within this time.
+_LONG_DISPUTE = timedelta(hours=3)
 
 
 class _Direction(NamedTuple):
@@ -184,16 +187,31 @@ class Account:
         energy = self.counters[name].between(end - HOUR, end)
         return None if energy is None else Window(end - HOUR, end, energy)
 
+    @property
+    def disputed(self) -> dict[Quantity, Dispute]:
+        """The counters that have been refused for more than three hours.
+
+        What the meter sends of them fits together, and cannot follow what it sent
+        before: it was replaced by one without an id, or its counters were set back. A
+        person has to look, and call `start_over` if it is so.
+        """
+        return {
+            name: live.disputed
+            for name, live in self.counters.items()
+            if live.disputed is not None
+            and self._when is not None
+            and self._when - live.disputed.since > _LONG_DISPUTE
+        }
+
     def start_over(self, name: Quantity) -> None:
         """Believe the next counter of energy import or export, whatever it is.
 
         For a person to decide, where `disputed` shows that a meter without an id was
-        replaced. The live counter begins anew, with that counter.
+        replaced. What is published goes on from where it is, without a step: nothing is
+        booked that nobody used, and nothing is taken back. What was used until the new
+        counter comes is what the power came to, as far as it was seen.
         """
-        self.counters[name] = LiveCounter(self._zone)
-        self.unbooked.pop(name, None)
-        if name is Quantity.ENERGY_IMPORT:
-            self.hour = self._hour()
+        self.counters[name].start_over()
 
     def as_dict(self) -> dict[str, object]:
         """Give all but the peaks that must be stored, as JSON has it.
@@ -208,7 +226,11 @@ class Account:
             },
             "gaps": {name.value: _gap_dict(each) for name, each in self.gaps.items()},
             "unbooked": {
-                name.value: [each.instant.isoformat(), each.counter]
+                name.value: [
+                    each.instant.isoformat(),
+                    each.counter,
+                    [[at.isoformat(), counter] for at, counter in each.revised],
+                ]
                 for name, each in self.unbooked.items()
             },
             "hour": self.hour.as_dict(),
@@ -226,8 +248,8 @@ class Account:
             self.gaps = {Quantity(name): _gap(each) for name, each in gaps.items()}
         with suppress(*DAMAGE):
             self.unbooked = {
-                Quantity(name): Settlement(instant(when), number(counter))
-                for name, (when, counter) in parts.get("unbooked", {}).items()
+                Quantity(name): _unbooked(each)
+                for name, each in parts.get("unbooked", {}).items()
             }
         if not isinstance(counters, Mapping):
             counters = {}
@@ -246,6 +268,15 @@ def _total(
         return values[name]
     parts = [values[tariff] for tariff in tariffs if tariff in values]
     return round(sum(parts), 3) if len(parts) > 1 else None
+
+
+def _unbooked(stored: Any) -> Settlement:
+    when, counter, revised = stored
+    return Settlement(
+        instant(when),
+        number(counter),
+        revised=tuple((instant(at), number(value)) for at, value in revised),
+    )
 
 
 def _gap_dict(settlement: Settlement) -> list[object]:

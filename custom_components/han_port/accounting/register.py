@@ -76,6 +76,8 @@ class Settlement(NamedTuple):
     `correction` is the counter less the estimate for that instant, in kWh, and `gap` what
     was missed since the settlement before; both are None where there is none. `estimated`
     is for an hour whose list was lost or not believed: the counter is then the estimate.
+    `revised` has the full hours before that had to be estimated, each with a better
+    estimate: one that fits the counters before and after.
     """
 
     instant: datetime
@@ -83,6 +85,7 @@ class Settlement(NamedTuple):
     correction: float | None = None
     gap: Gap | None = None
     estimated: bool = False
+    revised: tuple[tuple[datetime, float], ...] = ()
 
 
 class _Base(NamedTuple):
@@ -120,12 +123,16 @@ class LiveCounter:
     power stays, as no later sample is of that hour. `integral` is all energy seen to
     flow. `disputed` is not None while the meter sends counters that fit each other but
     cannot follow the last one believed: it may have been replaced.
+
+    `offset` is what was published more than what the meter shows: 0 unless it was
+    replaced, None from `start_over` to the next counter.
     """
 
     def __init__(self, zone: tzinfo) -> None:
         """Take the time zone whose full hours the meter keeps."""
         self.total: float | None = None
         self.published: float | None = None
+        self.offset: float | None = 0.0
         self.integral = 0.0
         self.disputed: Dispute | None = None
         self._zone = zone
@@ -140,7 +147,7 @@ class LiveCounter:
 
     @property
     def counter(self) -> float | None:
-        """The last counter of the meter that was believed."""
+        """The last counter of the meter that was believed, plus `offset`."""
         return self._base.counter if self._base else None
 
     @property
@@ -186,6 +193,11 @@ class LiveCounter:
         counters all the time.
         """
         when = when.astimezone(UTC)
+        mark = self._marks.get(when) or _Mark(self.integral, self._region)
+        if self.offset is None:
+            self.offset = self._offset(mark, counter)
+        if self.offset:
+            counter = round(counter + self.offset, 3)
         if (refusal := self._refusal(when, counter)) is not None:
             since = when
             if self.disputed is not None and self.disputed.counter <= counter:
@@ -194,12 +206,16 @@ class LiveCounter:
             return refusal
         self.disputed = None
         self._ahead = None
-        mark = self._marks.get(when) or _Mark(self.integral, self._region)
-        base, correction, gap = self._base, None, None
+        base, correction, gap, revised = (
+            self._base,
+            None,
+            None,
+            list[tuple[datetime, float]](),
+        )
         if base is not None:
             correction = counter - (base.counter + mark.integral - base.integral)
             if mark.region is not None and mark.region == base.region:
-                self._fit(base, when, counter, mark)
+                revised = self._fit(base, when, counter, mark)
             else:
                 gap = self._missed(when, correction)
         if self._gap is not None and self._gap[0] < when:
@@ -212,7 +228,7 @@ class LiveCounter:
         if when == window_start(when, QUARTER, self._zone):
             self._mark(when, mark._replace(value=counter))
             self._settled = True
-        return Settlement(when, counter, correction, gap)
+        return Settlement(when, counter, correction, gap, revised=tuple(revised))
 
     def publish(self) -> None:
         """Bring `total` and `published` up to date."""
@@ -233,6 +249,11 @@ class LiveCounter:
         """Never show less than was published in a run whose end was not stored."""
         self.total = max(self.total or 0.0, published)
         self.published = max(self.published or 0.0, published)
+
+    def start_over(self) -> None:
+        """Let the next counter, whatever it is, be where the estimate is by then."""
+        self.disputed = None
+        self.offset = None
 
     def at(self, boundary: datetime) -> float | None:
         """Give the counter at a full hour or quarter (UTC), None if it is not known.
@@ -284,16 +305,29 @@ class LiveCounter:
         self._marks[boundary] = mark
         self._marks = dict(sorted(self._marks.items())[-_MARKS:])
 
-    def _fit(self, base: _Base, when: datetime, counter: float, end: _Mark) -> None:
-        """Scale the estimates between two snapshots so that they fit both."""
+    def _fit(
+        self, base: _Base, when: datetime, counter: float, end: _Mark
+    ) -> list[tuple[datetime, float]]:
+        """Scale the estimates between two snapshots so that they fit both.
+
+        Gives those of full hours. Of a meter that counts in 10 Wh they are what it may
+        have shown: a multiple of that.
+        """
         flowed = end.integral - base.integral
+        digits = 2 if all(round(it, 2) == it for it in (base.counter, counter)) else 3
+        revised = []
         for boundary, mark in self._marks.items():
             if base.instant < boundary < when:
                 share = (boundary - base.instant) / (when - base.instant)
                 if flowed > 0:
                     share = (mark.integral - base.integral) / flowed
                 value = base.counter + (counter - base.counter) * share
+                hour = boundary == window_start(boundary, HOUR, self._zone)
+                if hour and when - base.instant > HOUR:
+                    value = round(value, digits)
+                    revised.append((boundary, value))
                 self._marks[boundary] = mark._replace(value=value)
+        return revised
 
     def _missed(self, when: datetime, energy: float) -> Gap | None:
         """Give the gap before an instant, if it is not within one hour."""
@@ -304,13 +338,23 @@ class LiveCounter:
             return None
         return Gap(start, end, energy)
 
+    def _offset(self, mark: _Mark, counter: float) -> float:
+        """Give what makes a counter fit the estimate for its instant."""
+        if (base := self._base) is not None:
+            estimate = base.counter + mark.integral - base.integral
+        elif self.total is not None:
+            estimate = self.total
+        else:
+            return 0.0
+        return round(estimate - counter, 3)
+
     def _refusal(self, when: datetime, counter: float) -> Refusal | None:
         """Say why a counter cannot follow the last one."""
         base = self._base
         if base is None:
             return None
         if counter < base.counter:
-            return Refusal.BACKWARDS if counter > 0 else Refusal.ZERO
+            return Refusal.BACKWARDS if counter > (self.offset or 0) else Refusal.ZERO
         limit = max(_MAX_KW, 2 * self._highest)
         hours = (abs(when - base.instant) + _SLACK) / HOUR
         return Refusal.JUMP if counter - base.counter > limit * hours else None
@@ -321,6 +365,7 @@ class LiveCounter:
         return {
             "total": self.total,
             "published": self.published,
+            "offset": self.offset,
             "integral": self.integral,
             "region": self._region,
             "highest": self._highest,
@@ -339,6 +384,7 @@ class LiveCounter:
     def _read(self, stored: Any) -> None:
         self.total = optional(number, stored["total"])
         self.published = optional(number, stored["published"])
+        self.offset = optional(number, stored["offset"])
         self.integral = number(stored["integral"])
         self._region = whole(stored["region"])
         self._highest = number(stored["highest"])

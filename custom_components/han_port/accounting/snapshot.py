@@ -92,7 +92,11 @@ class SnapshotDater:
         shown = full_hour(clock, UTC) if clock else None
         if hour is None or (clock and shown is None):
             return Refusal.OFF_HOUR
-        pairs = [(registers[name], value) for name, value in counters.items()]
+        pairs = [
+            (register, round(value + register.offset, 3))
+            for name, value in counters.items()
+            if (register := registers[name]).offset is not None
+        ]
         if all(value == register.counter for register, value in pairs) and any(
             register.flowed > _VISIBLE for register, _ in pairs
         ):
