@@ -80,6 +80,11 @@ LASTING = COUNTERS | {
     Quantity.VOLTAGE_SWELLS_L2,
     Quantity.VOLTAGE_SWELLS_L3,
 }
+# What the hour list of a meter has for the power in its other lists
+HOURLY = {
+    Quantity.ACTIVE_POWER_IMPORT: Quantity.ENERGY_IMPORT,
+    Quantity.ACTIVE_POWER_EXPORT: Quantity.ENERGY_EXPORT,
+}
 
 # Seconds between what the accounts are and what is stored of them
 STORE_DELAY = 30
@@ -347,7 +352,7 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
             for quantity, value in (self.data | values).items()
             if quantity in LASTING or self._heard[quantity] > too_old
         }
-        if unseen := values.keys() - self.quantities:
+        if unseen := (values.keys() | _sent_hourly(reading)) - self.quantities:
             self.quantities |= unseen
             entry = self.config_entry
             self.hass.config_entries.async_update_entry(
@@ -483,6 +488,17 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         self.hass.config_entries.async_update_entry(
             entry, data={**entry.data, CONF_SUBMETERS: submeters}
         )
+
+
+def _sent_hourly(reading: MeterReading) -> set[Quantity]:
+    """Give the counters that are not in a list, and will be in that of the full hour.
+
+    Meters with lists of power only, and others of all but energy, send a third kind each
+    hour, which has a counter for each direction of power in the second.
+    """
+    if reading.list_kind not in (1, 2):
+        return set()
+    return {counter for power, counter in HOURLY.items() if power in reading.values}
 
 
 @dataclass

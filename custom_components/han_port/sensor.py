@@ -448,6 +448,12 @@ class HanPortLiveCounter(HanPortSensor):
 
     @property
     @override
+    def available(self) -> bool:
+        """Say whether the meter is heard; it is unknown until the first hour list."""
+        return self.coordinator.last_update_success
+
+    @property
+    @override
     def native_value(self) -> float | None:
         """Give the live counter."""
         return self.coordinator.account.counters[self._direction].published

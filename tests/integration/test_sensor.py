@@ -23,7 +23,10 @@ from custom_components.han_port.sensor import (
     PEAK,
     SENSORS,
 )
-from homeassistant.components.recorder.statistics import statistics_during_period
+from homeassistant.components.recorder.statistics import (
+    async_list_statistic_ids,
+    statistics_during_period,
+)
 from homeassistant.components.sensor.const import (
     DEVICE_CLASS_STATE_CLASSES,
     DEVICE_CLASS_UNITS,
@@ -253,6 +256,22 @@ async def test_unknown_quantity(hass: HomeAssistant, port: Port) -> None:
     assert entity_id(hass, "joy") is None
 
 
+@pytest.mark.usefixtures("recorder_mock")
+async def test_energy_before_hour(hass: HomeAssistant, port: Port) -> None:
+    """Energy can be chosen for the dashboard at once, unknown until the first hour list."""
+    await set_up(hass, make_entry())
+    assert state(hass, "energy_import") is None
+    await say(hass, port, METER.list(2))
+    assert state(hass, "energy_import") == "unknown"
+    assert state(hass, "energy_export") == "unknown"
+    assert registered(hass, METER.id, enabled=False) >= COUNTERS
+    listed = await async_list_statistic_ids(hass)
+    chosen = {each["statistic_id"] for each in listed}
+    assert chosen >= {entity_id(hass, each) for each in ENERGY}
+    await say(hass, port, b"")
+    assert state(hass, "energy_import") == "unavailable"
+
+
 def remember(hass: HomeAssistant, native_value: Any, key: str = "energy_import") -> str:
     """Let Home Assistant have stopped with this value; names the entity."""
     hass.set_state(CoreState.not_running)
@@ -325,7 +344,7 @@ async def test_restored_nothing(
     """What is no number is not restored."""
     remember(hass, native_value)
     await set_up(hass, make_entry(quantities=["energy_import"]))
-    assert state(hass, "energy_import") == "unavailable"
+    assert state(hass, "energy_import") == "unknown"
     await say(hass, port, METER.list(3, energy_import=5))
     assert state(hass, "energy_import") == "5.0"
 
