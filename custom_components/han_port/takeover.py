@@ -287,6 +287,7 @@ def _move(
     hass: HomeAssistant, entry: ConfigEntry, rows: list[tuple[er.RegistryEntry, str]]
 ) -> None:
     """Give the entities to the entry; raise ValueError after putting all back."""
+    registry = er.async_get(hass)
     identifier = entry.data[CONF_METER_ID] or entry.entry_id
     moved: list[er.RegistryEntry] = []
     try:
@@ -295,8 +296,14 @@ def _move(
             device_id = _device(hass, entry, identifier, row)
             _hand_over(hass, row, DOMAIN, entry.entry_id, unique_id, device_id)
             moved.append(row)
+            # What is in the registry a sensor goes on in, if it is spelled as today.
+            if unit := AMBIGUOUS_UNITS.get(row.unit_of_measurement):
+                registry.async_update_entity(row.entity_id, unit_of_measurement=unit)
     except ValueError:
         for row in reversed(moved):
+            registry.async_update_entity(
+                row.entity_id, unit_of_measurement=row.unit_of_measurement
+            )
             _hand_over(
                 hass,
                 row,

@@ -2,12 +2,17 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import timedelta
+from itertools import pairwise
 import json
+import logging
+from math import floor
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 from unittest.mock import patch
 
+from freezegun.api import FrozenDateTimeFactory
 import pytest
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
@@ -23,6 +28,7 @@ from custom_components.han_port import takeover
 from custom_components.han_port.const import DOMAIN
 from custom_components.han_port.protocol import Meter, Quantity
 from custom_components.han_port.takeover import Plan, Port, Reason, parse_port, plan
+from homeassistant.components.recorder.statistics import statistics_during_period
 from homeassistant.config_entries import (
     SOURCE_USER,
     ConfigEntry,
@@ -39,8 +45,21 @@ from homeassistant.helpers import (
     entity_registry as er,
 )
 from homeassistant.helpers.entity_platform import AddEntitiesCallback
+from homeassistant.helpers.recorder import get_instance
+from homeassistant.setup import async_setup_component
 
-from .conftest import DEVICE, METER, Port as Wire, Sender, make_entry, say, set_up
+from .conftest import (
+    DEVICE,
+    METER,
+    NOON,
+    Port as Wire,
+    Sender,
+    entity_id,
+    make_entry,
+    say,
+    set_up,
+)
+from .test_right_hour import FIVE, Home, complaints
 
 AMSHAN_SERIAL = {
     "connection_type": "serial",
@@ -86,6 +105,7 @@ AMSHAN_ROWS = {
 TEXTS = json.loads(
     (Path(takeover.__file__).parent / "translations/en.json").read_text()
 )["config"]
+HOUR = timedelta(hours=1)
 OTHER = Sender("aidon-3p", seed=2)
 FULL = METER.list(2)
 
@@ -160,7 +180,10 @@ def state(entry: ConfigEntry) -> ConfigEntryState:
 def unchanged(hass: HomeAssistant) -> dict[str, Any]:
     """Give all of the registry that a move can touch, to be compared."""
     return {
-        entity_id: (row.platform, row.unique_id, row.config_entry_id, row.device_id)
+        entity_id: (
+            *(row.platform, row.unique_id, row.config_entry_id, row.device_id),
+            row.unit_of_measurement,
+        )
         for entity_id, row in er.async_get(hass).entities.items()
         if row.platform != DOMAIN
     }
@@ -735,3 +758,143 @@ async def test_stuck(hass: HomeAssistant, port: Wire) -> None:
     stays = plan(hass, Meter(id=METER.id)).stays
     assert stays["sensor.aidon_voltage_l1"] is Reason.LOADED
     assert stays["sensor.aidon_meter_id"] is Reason.NO_QUANTITY
+
+
+@pytest.mark.usefixtures("recorder_mock", "true_time", "port")
+@pytest.mark.parametrize("by", ["moving", "renaming"])
+async def test_energy_goes_on(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    caplog: pytest.LogCaptureFixture,
+    by: str,
+) -> None:
+    """The sum of the energy dashboard goes on from theirs without a jump or a reset.
+
+    Also where a person deletes theirs, an MQTT reader's, and gives ours its entity id.
+    Theirs shows an hour when it is over, and so in the next: the hour of the move has
+    two, and those after it are right.
+    """
+    for logger in ("sqlalchemy.engine", "homeassistant", "asyncio"):
+        caplog.set_level(logging.WARNING, logger)
+    start = NOON + 4 * HOUR
+    home = Home(hass, freezer, start)
+    counters = [
+        floor(home.meter.energy_import(start + HOUR * each) * 1000 + 1e-6) / 1000
+        for each in range(7)
+    ]
+    name = "sensor.kfm_energy"
+    if by == "moving":
+        their_row(
+            hass,
+            their_entry(hass, "amshan", AMSHAN_SERIAL),
+            f"Kfm_001-{home.meter.id}-active_power_import_total",
+            "kWh",
+            "kfm_energy",
+        )
+    attributes = {
+        "device_class": "energy",
+        "state_class": "total_increasing",
+        "unit_of_measurement": "kWh",
+    }
+    freezer.move_to(start)
+    assert await async_setup_component(hass, "sensor", {})
+    move = start + HOUR * 2.4
+    for each in range(29):
+        await home.pass_time(start + each * FIVE + timedelta(seconds=10))
+        hass.states.async_set(
+            name, f"{counters[each // 12]:.2f}", attributes, force_update=True
+        )
+    if by == "moving":
+        hass.states.async_set(name, "unavailable", {**attributes, "restored": True})
+        moves = {name: "energy_import"}
+        home.entry = make_entry(None, meter_id=home.meter.id, move=moves)
+        await set_up(hass, home.entry)
+    else:
+        quantities = ["energy_import"]
+        home.entry = make_entry(None, meter_id=home.meter.id, quantities=quantities)
+        await set_up(hass, home.entry)
+        ours = entity_id(hass, "energy_import", home.meter.id)
+        assert ours is not None
+        hass.states.async_remove(name)
+        er.async_get(hass).async_update_entity(ours, new_entity_id=name)
+        await hass.async_block_till_done()
+    await home.hear(move, start + HOUR * 6 + FIVE)
+    await home.pass_time(start + HOUR * 6 + 2 * FIVE)
+    assert entity_id(hass, "energy_import", home.meter.id) == name
+    booked = await home.change("energy_import", start, 6)
+    assert booked[1] == pytest.approx(counters[1] - counters[0], abs=0.02)
+    assert booked[2] == pytest.approx(counters[3] - counters[1], abs=0.02)
+    truth = [after - before for before, after in pairwise(counters)]
+    assert booked[3:] == pytest.approx(truth[3:], abs=0.001)
+    assert sum(booked) == pytest.approx(counters[6] - counters[0], abs=0.02)
+    # The recorder tells that the old statistics stay where they are.
+    told = [each for each in complaints(caplog) if not each.startswith("Cannot ")]
+    assert told == []
+    assert by == "renaming" or complaints(caplog) == []
+
+
+@pytest.mark.usefixtures("recorder_mock", "true_time", "port", "all_enabled")
+@pytest.mark.parametrize(
+    ("key", "quantity", "their_unit", "our_unit"),
+    [
+        ("reactive_power_import_total", "reactive_energy_import", "kVArh", "kvarh"),
+        ("reactive_power_import", "reactive_power_import", "kVAr", "kvar"),
+        ("reactive_power_import", "reactive_power_import", "VAr", "var"),
+        ("active_power_import", "active_power_import", "kW", "kW"),
+    ],
+)
+async def test_unit_goes_on(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    caplog: pytest.LogCaptureFixture,
+    key: str,
+    quantity: str,
+    their_unit: str,
+    our_unit: str,
+) -> None:
+    """Statistics go on where theirs spell or scale the unit in another way."""
+    for logger in ("sqlalchemy.engine", "homeassistant", "asyncio"):
+        caplog.set_level(logging.WARNING, logger)
+    start = NOON + 4 * HOUR
+    home = Home(hass, freezer, start)
+    row = their_row(
+        hass, None, f"Kfm_001-{home.meter.id}-{key}", their_unit, "kfm_reactive"
+    )
+    assert plan(hass, Meter(id=home.meter.id)).moves == {row.entity_id: quantity}
+    counter = key.endswith("total")
+    attributes = {
+        "state_class": "total_increasing" if counter else "measurement",
+        "unit_of_measurement": their_unit,
+    }
+    freezer.move_to(start)
+    assert await async_setup_component(hass, "sensor", {})
+    for minute in range(1, 55):
+        await home.pass_time(start + timedelta(minutes=minute))
+        hass.states.async_set(row.entity_id, "100", attributes, force_update=True)
+    await home.pass_time(start + timedelta(minutes=56))
+    hass.states.async_set(
+        row.entity_id, "unavailable", {**attributes, "restored": True}
+    )
+    home.entry = make_entry(
+        None, meter_id=home.meter.id, move={row.entity_id: quantity}
+    )
+    await set_up(hass, home.entry)
+    await home.hear(start + timedelta(minutes=56), start + HOUR + FIVE)
+    await home.pass_time(start + HOUR + 3 * FIVE)
+    shown = hass.states.get(row.entity_id)
+    assert shown is not None
+    assert shown.attributes["unit_of_measurement"] == our_unit
+    what: set[Any] = {"sum", "state"} if counter else {"mean"}
+    found = await get_instance(hass).async_add_executor_job(
+        statistics_during_period,
+        hass,
+        start,
+        start + 2 * HOUR,
+        {row.entity_id},
+        "5minute",
+        None,
+        what,
+    )
+    rows = found[row.entity_id]
+    assert rows[-1]["start"] >= (start + HOUR).timestamp()
+    assert complaints(caplog) == []
