@@ -11,10 +11,10 @@ from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.typing import ConfigType
 
 from .actions import async_setup_actions
-from .const import CONF_METER_ID, CONF_MOVE, DOMAIN
+from .const import CONF_METER_ID, CONF_MOVE, CONF_MOVED, DOMAIN
 from .coordinator import HanPortConfigEntry, HanPortCoordinator, stores
 from .source import SourceError, open_source
-from .takeover import async_take_over
+from .takeover import async_ask_about_move, async_forget_move, async_take_over
 
 PLATFORMS = (Platform.BINARY_SENSOR, Platform.NUMBER, Platform.SENSOR)
 
@@ -31,6 +31,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: HanPortConfigEntry) -> b
     """Open the port, make the entities, start to read; do not wait for the meter."""
     if CONF_MOVE in entry.data:
         await async_take_over(hass, entry)
+    if CONF_MOVED in entry.data:
+        async_ask_about_move(hass, entry)
     entry.runtime_data = coordinator = HanPortCoordinator(hass, entry)
     await coordinator.async_load()
     async with AsyncExitStack() as port:
@@ -70,6 +72,7 @@ async def async_unload_entry(hass: HomeAssistant, entry: HanPortConfigEntry) -> 
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: HanPortConfigEntry) -> None:
-    """Forget the accounts of a meter with its entry."""
+    """Forget the accounts of a meter with its entry, and what was asked about it."""
+    async_forget_move(hass, entry)
     for store in stores(hass, entry):
         await store.async_remove()

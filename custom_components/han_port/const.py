@@ -8,8 +8,10 @@ CONF_METER_ID = "meter_id"
 CONF_METER_TYPE = "meter_type"
 CONF_QUANTITIES = "quantities"
 CONF_SUBMETERS = "submeters"
-# Entity ids of other integrations, until they have changed hands
+# Entities of other integrations until they have changed hands, and what was until a
+# person has confirmed it
 CONF_MOVE = "move"
+CONF_MOVED = "moved"
 
 # And where the meter enciphers, as hex; named as the decoder's arguments
 CONF_ENCRYPTION_KEY = "encryption_key"

@@ -14,7 +14,7 @@ from homeassistant.components.diagnostics import REDACTED, async_redact_data
 from homeassistant.const import CONF_DEVICE
 from homeassistant.core import HomeAssistant
 
-from .const import CONF_METER_ID, CONF_SUBMETERS, KEYS
+from .const import CONF_METER_ID, CONF_MOVE, CONF_MOVED, CONF_SUBMETERS, KEYS
 from .coordinator import HanPortConfigEntry, HanPortCoordinator
 from .protocol import ErrorCode, Meter, MeterReading, Outcome, ProtocolError
 
@@ -44,7 +44,7 @@ async def async_get_config_entry_diagnostics(
     hass: HomeAssistant, entry: HanPortConfigEntry
 ) -> dict[str, Any]:
     """Return what the entry remembers, and what its meter sent last."""
-    data = async_redact_data(entry.data, KEYS)
+    data = async_redact_data(entry.data, {*KEYS, CONF_MOVE, CONF_MOVED})
     if entry.data[CONF_METER_ID] is not None:
         data[CONF_METER_ID] = mask(entry.data[CONF_METER_ID])
     if submeters := entry.data.get(CONF_SUBMETERS):

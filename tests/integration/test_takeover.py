@@ -26,9 +26,11 @@ from pytest_homeassistant_custom_component.common import (
 
 from custom_components.han_port import takeover
 from custom_components.han_port.const import DOMAIN
+from custom_components.han_port.diagnostics import async_get_config_entry_diagnostics
 from custom_components.han_port.protocol import Meter, Quantity
 from custom_components.han_port.takeover import Plan, Port, Reason, parse_port, plan
 from homeassistant.components.recorder.statistics import statistics_during_period
+from homeassistant.components.repairs import repairs_flow_manager
 from homeassistant.config_entries import (
     SOURCE_USER,
     ConfigEntry,
@@ -43,6 +45,7 @@ from homeassistant.helpers import (
     area_registry as ar,
     device_registry as dr,
     entity_registry as er,
+    issue_registry as ir,
 )
 from homeassistant.helpers.entity_platform import AddEntitiesCallback
 from homeassistant.helpers.recorder import get_instance
@@ -102,9 +105,8 @@ AMSHAN_ROWS = {
     "reactive_power_import_total": "kVArh",
     "reactive_power_export_total": "kVArh",
 }
-TEXTS = json.loads(
-    (Path(takeover.__file__).parent / "translations/en.json").read_text()
-)["config"]
+FOLDER = Path(takeover.__file__).parent
+TEXTS = json.loads((FOLDER / "translations/en.json").read_text())["config"]
 HOUR = timedelta(hours=1)
 OTHER = Sender("aidon-3p", seed=2)
 FULL = METER.list(2)
@@ -686,6 +688,101 @@ async def test_aborted(hass: HomeAssistant, port: Wire, step: str, works: bool) 
         assert after == before
     assert (old.state, old.disabled_by) == (was, None)
     assert hass.config_entries.async_entries(DOMAIN) == []
+
+
+def questions(hass: HomeAssistant) -> list[str]:
+    """Give what we ask in the repairs; Home Assistant misses the other integration."""
+    return [each for domain, each in ir.async_get(hass).issues if domain == DOMAIN]
+
+
+async def take_over(hass: HomeAssistant, port: Wire) -> ConfigEntry:
+    """Move in, up to the question whether it is right."""
+    flow = await choose(hass, await start(hass), "their_port")
+    flow = await agree(hass, await hear(hass, port, flow))
+    entry: ConfigEntry = (await choose(hass, flow, "move_all"))["result"]
+    assert "moved" in entry.data
+    assert METER.id not in json.dumps(
+        await async_get_config_entry_diagnostics(hass, entry)
+    )
+    return entry
+
+
+async def answer(hass: HomeAssistant, entry: ConfigEntry, option: str) -> Any:
+    """Answer the question whether it is right."""
+    issue = ir.async_get(hass).async_get_issue(DOMAIN, f"moved_in_{entry.entry_id}")
+    assert issue is not None
+    assert await async_setup_component(hass, "repairs", {})
+    await hass.async_block_till_done()
+    manager = repairs_flow_manager(hass)
+    assert manager is not None
+    flow = await manager.async_init(DOMAIN, data={"issue_id": issue.issue_id})
+    text = json.loads((FOLDER / "translations/en.json").read_text())["issues"][
+        "moved_in"
+    ]
+    shown = flow["description_placeholders"]
+    assert shown == {"entry": "Aidon 6534", "count": "14"}
+    text["title"].format(**shown)
+    text["fix_flow"]["step"]["init"]["description"].format(**shown)
+    result = await manager.async_configure(flow["flow_id"], {"next_step_id": option})
+    await hass.async_block_till_done()
+    return result
+
+
+async def test_confirmed(hass: HomeAssistant, port: Wire) -> None:
+    """Once a person says that it is right nothing is kept, and nothing asked again."""
+    old = amshan(hass)
+    entry = await take_over(hass, port)
+    result = await answer(hass, entry, "keep")
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert "moved" not in entry.data
+    assert old.disabled_by is ConfigEntryDisabler.USER
+    await hass.config_entries.async_reload(entry.entry_id)
+    assert not questions(hass)
+
+
+@pytest.mark.parametrize("works", [True, False])
+async def test_undone(hass: HomeAssistant, port: Wire, works: bool) -> None:
+    """Until it is confirmed everything can be given back, also after a restart."""
+    old = await working(hass) if works else amshan(hass)
+    before = unchanged(hass)
+    entry = await take_over(hass, port)
+    assert unchanged(hass) != before
+    await hass.config_entries.async_reload(entry.entry_id)
+    result = await answer(hass, entry, "undo")
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert unchanged(hass) == before
+    assert "moved" not in entry.data
+    assert old.disabled_by is None
+    assert (state(old) is ConfigEntryState.LOADED) is works
+    assert state(entry) is ConfigEntryState.LOADED
+    await say(hass, port, FULL)
+    ours = entity_id(hass, "active_power_import")
+    assert ours is not None
+    assert ours not in before
+    assert not questions(hass)
+
+
+async def test_not_undone(hass: HomeAssistant, port: Wire) -> None:
+    """Where the old entry is gone nothing is given back, and the entities stay ours."""
+    old = amshan(hass)
+    entry = await take_over(hass, port)
+    await hass.config_entries.async_remove(old.entry_id)
+    result = await answer(hass, entry, "undo")
+    assert result["type"] is FlowResultType.ABORT
+    assert result["reason"] == "not_undone"
+    assert state(entry) is ConfigEntryState.LOADED
+    row = er.async_get(hass).async_get("sensor.aidon_voltage_l1")
+    assert row is not None
+    assert (row.platform, row.config_entry_id) == (DOMAIN, entry.entry_id)
+
+
+async def test_forgotten(hass: HomeAssistant, port: Wire) -> None:
+    """With the entry the question goes."""
+    amshan(hass)
+    entry = await take_over(hass, port)
+    assert len(questions(hass)) == 1
+    await hass.config_entries.async_remove(entry.entry_id)
+    assert not questions(hass)
 
 
 @pytest.mark.parametrize("works", [True, False])
