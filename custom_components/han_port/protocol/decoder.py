@@ -180,7 +180,7 @@ class Decoder:
         Takes frames and telegrams, a frame without its flags, a bare APDU or list, and
         hex text of any of these. Gives at least one outcome.
         """
-        message = _from_hex(bytes(message))
+        message = from_hex(bytes(message))
         if (reading := self._reread(message)) is not None:
             return [Outcome(0, message, reading)]
         alone = Decoder(
@@ -444,7 +444,7 @@ def _as_value(error: ProtocolError) -> ProtocolError:
     return error.with_traceback(None)
 
 
-def _from_hex(message: bytes) -> bytes:
+def from_hex(message: bytes) -> bytes:
     """Give the bytes of hex text, anything else as it is."""
     if _HEX.fullmatch(message):
         with contextlib.suppress(ValueError):
