@@ -352,7 +352,8 @@ def show(flow: ConfigFlowResult) -> ConfigFlowResult:
     options = step.get("menu_options", {})
     for name, text in options.items():
         text.format(**given)
-        assert name in (flow["menu_options"] or ())
+        # Nothing to move, nothing to choose
+        assert name in (flow["menu_options"] or ()) or name == "move_all"
     return flow
 
 
@@ -563,6 +564,37 @@ async def test_leaves(hass: HomeAssistant, port: Wire) -> None:
     assert "move" not in result["result"].data
     assert unchanged(hass) == before
     assert old.disabled_by is None
+
+
+async def test_nothing_to_move(hass: HomeAssistant, port: Wire) -> None:
+    """Where everything of this meter has to stay a person is told why."""
+    old = their_entry(hass, "amshan", AMSHAN_SERIAL, options={"scale_factor": 30})
+    row = their_row(hass, old, f"Aidon-{METER.id}-active_power_import", "W")
+    flow = await choose(hass, await start(hass), "their_port")
+    flow = await agree(hass, await hear(hass, port, flow))
+    assert flow["menu_options"] == ["move_nothing"]
+    told = flow["description_placeholders"]
+    assert told is not None
+    assert (told["moves"], told["scaled"]) == ("–", row.entity_id)
+    result = await choose(hass, flow, "move_nothing")
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_meter_without_id(hass: HomeAssistant, port: Wire) -> None:
+    """What a meter without an id left goes to our entity of a meter without an id."""
+    old = their_entry(hass, "amshan", AMSHAN_SERIAL)
+    name = "sensor.aux_voltage_l1"
+    their_row(
+        hass, old, "CEID-amshan-entry-{'AUX'}None-voltage_l1", "V", "aux_voltage_l1"
+    )
+    entry = await set_up(hass, make_entry(None, move={name: "voltage_l1"}))
+    row = er.async_get(hass).async_get(name)
+    assert row is not None
+    assert row.unique_id == f"{entry.entry_id}_voltage_l1"
+    await say(hass, port, FULL)
+    shown = hass.states.get(name)
+    assert shown is not None
+    assert shown.state not in ("unknown", "unavailable")
 
 
 async def test_other_meter(hass: HomeAssistant, port: Wire) -> None:
