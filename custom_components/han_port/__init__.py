@@ -13,8 +13,9 @@ from homeassistant.helpers.typing import ConfigType
 from .actions import async_setup_actions
 from .const import CONF_METER_ID, CONF_MOVE, CONF_MOVED, DOMAIN
 from .coordinator import HanPortConfigEntry, HanPortCoordinator, stores
-from .source import SourceError, open_source
+from .source import SourceError
 from .takeover import async_ask_about_move, async_forget_move, async_take_over
+from .topic import open_device
 
 PLATFORMS = (Platform.BINARY_SENSOR, Platform.NUMBER, Platform.SENSOR)
 
@@ -37,7 +38,9 @@ async def async_setup_entry(hass: HomeAssistant, entry: HanPortConfigEntry) -> b
     await coordinator.async_load()
     async with AsyncExitStack() as port:
         try:
-            chunks = await port.enter_async_context(open_source(coordinator.device))
+            chunks = await port.enter_async_context(
+                open_device(hass, coordinator.device)
+            )
         except SourceError as err:
             raise ConfigEntryNotReady(
                 translation_domain=DOMAIN,

@@ -54,7 +54,8 @@ from .protocol import (
     model_name,
     parse_key,
 )
-from .source import SourceError, normalise, open_source
+from .source import SourceError, normalise
+from .topic import decode, open_device, size
 
 # Two pushes of the slowest meters in use, which send every 15 s.
 LISTEN_SECONDS = 35
@@ -87,9 +88,9 @@ class Heard:
         self.errors: Counter[ErrorCode] = Counter()
         self.sealed: Outcome | None = None
 
-    def add(self, chunk: bytes, outcomes: list[Outcome]) -> None:
-        """Take a chunk and what the decoder made of it."""
-        self.byte_count += len(chunk)
+    def add(self, count: int, outcomes: list[Outcome]) -> None:
+        """Take how many bytes came, and what the decoder made of them."""
+        self.byte_count += count
         for outcome in outcomes:
             match outcome.result:
                 case MeterReading(meter=meter) as reading:
@@ -357,12 +358,12 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
         )
         try:
             async with (
-                open_source(self._device) as chunks,
+                open_device(self.hass, self._device) as chunks,
                 asyncio.timeout(LISTEN_SECONDS) as limit,
             ):
                 async for chunk in chunks:
                     silent = heard.meter is None
-                    heard.add(chunk, decoder.feed(chunk))
+                    heard.add(size(chunk), decode(decoder, chunk))
                     if heard.is_sealed:
                         break
                     if heard.meter is None:

@@ -37,7 +37,9 @@ from .protocol import (
     Outcome,
     Quantity,
 )
-from .source import SourceError, open_source
+from .protocol.envelope import Contents, Said
+from .source import SourceError
+from .topic import Chunk, decode, open_device, size
 
 _LOGGER = logging.getLogger(__package__)
 
@@ -51,6 +53,10 @@ LONGEST_DELAY = 60
 SILENT_AFTER_CADENCES = 6
 SHORTEST_SILENCE = 30
 SILENCE_BEFORE_CADENCE = 120
+
+# Seconds after which a topic is opened anew, if its broker or reader stays offline: both
+# come back by themselves, unless the MQTT integration was removed and set up again.
+OFFLINE_CHECK = 900
 
 # Readings closer than this came together: some bridges collect before they send.
 TOGETHER = 0.5
@@ -152,6 +158,8 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         self.limit: float | None = None
         self._store, self._peak_store = stores(hass, entry)
         self._storing = False
+        # What a reader on MQTT said last about itself
+        self.said: Contents | None = None
         # The last message that the keys did not open: new keys are tried on it.
         self.sealed: Outcome | None = None
         self._sealed_times = 0
@@ -174,7 +182,7 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         await self._peak_store.async_save(self.account.peaks.as_dict())
 
     @callback
-    def async_start(self, port: AsyncExitStack, chunks: AsyncIterator[bytes]) -> None:
+    def async_start(self, port: AsyncExitStack, chunks: AsyncIterator[Chunk]) -> None:
         """Read on from a port that was opened, and from now on own it."""
         entry = self.config_entry
         entry.async_on_unload(
@@ -217,7 +225,7 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
             self._wake.set()
 
     async def _keep_reading(
-        self, port: AsyncExitStack, chunks: AsyncIterator[bytes] | None
+        self, port: AsyncExitStack, chunks: AsyncIterator[Chunk] | None
     ) -> None:
         """Read until cancelled, and open the port again whenever it is lost."""
         while True:
@@ -225,7 +233,7 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
                 async with port:
                     if chunks is None:
                         chunks = await port.enter_async_context(
-                            open_source(self.device)
+                            open_device(self.hass, self.device)
                         )
                     await self._read(chunks)
                 reason = "the connection was closed"
@@ -255,7 +263,7 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
             # The file of a new port may take another moment to appear.
             self._delay = SHORTEST_DELAY
 
-    async def _read(self, chunks: AsyncIterator[bytes]) -> None:
+    async def _read(self, chunks: AsyncIterator[Chunk]) -> None:
         """Read until the link ends; TimeoutError if there is no reading for too long."""
         self.counters["connects"] += 1
         self._identified = self.config_entry.data[CONF_METER_ID] is None
@@ -263,8 +271,16 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         decoder = make_decoder(self.config_entry.data)
         async with asyncio.timeout(self._silent_after) as silence:
             async for chunk in chunks:
-                self.counters["bytes"] += len(chunk)
-                if self._take(decoder.feed(chunk)):
+                self.counters["bytes"] += size(chunk)
+                if isinstance(chunk, Contents) and chunk.said is not None:
+                    self.said = chunk
+                    if chunk.said is Said.OFFLINE:
+                        self._lose(chunk.text)
+                        # It comes back by itself: what opens it again would miss lists.
+                        silence.reschedule(self.hass.loop.time() + OFFLINE_CHECK)
+                    elif chunk.said is Said.ONLINE:
+                        silence.reschedule(self.hass.loop.time() + self._silent_after)
+                if self._take(decode(decoder, chunk)):
                     silence.reschedule(self.hass.loop.time() + self._silent_after)
 
     def _take(self, outcomes: list[Outcome]) -> bool:

@@ -36,6 +36,7 @@ class OpenFailure(StrEnum):
     TIMEOUT = "timeout"
     INVALID_URL = "invalid_url"
     NOT_READY = "not_ready"
+    NO_MQTT = "no_mqtt"
     FAILED = "failed"
 
 

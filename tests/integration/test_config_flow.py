@@ -17,7 +17,7 @@ from pytest_homeassistant_custom_component.common import (
     async_fire_time_changed,
 )
 
-from custom_components.han_port import config_flow
+from custom_components.han_port import config_flow, topic
 from custom_components.han_port.const import DOMAIN
 from custom_components.han_port.protocol import (
     Decoder,
@@ -165,7 +165,7 @@ class Port:
 @pytest.fixture(name="port")
 def _port() -> Iterator[Port]:
     port = Port()
-    with patch.object(config_flow, "open_source", port.open):
+    with patch.object(topic, "open_source", port.open):
         yield port
 
 

@@ -126,7 +126,8 @@ def test_a_frame_wins_over_its_list() -> None:
     [
         (b"Debug: No HAN data", Said.NO_DATA),
         (b"Debug: Unknown command", Said.STATUS),
-        (b"online", Said.STATUS),
+        (b"online", Said.ONLINE),
+        (b"Offline\n", Said.OFFLINE),
         (b'{"status":{"rxcnt":1,"baud":2400}}', Said.STATUS),
         (b'{"id":"x","up":9,"data":{"lv":"AIDON_V0001","P":345}}', Said.DECODED),
         (b'{"P":345,"tPI":12.3}', Said.DECODED),

@@ -21,7 +21,7 @@ MANIFEST = json.loads((FOLDER / "manifest.json").read_text())
 TIERS = (
     {"const", "protocol"},
     {"accounting", "source"},
-    {"options", "statistics", "takeover"},
+    {"options", "statistics", "takeover", "topic"},
     {"coordinator"},
     {"actions", "entity"},
 )

@@ -10,8 +10,9 @@ import re
 from typing import Final, NamedTuple
 import zlib
 
-from . import hdlc, mbus
+from . import hdlc, mbus, p1
 from .decoder import from_hex
+from .reading import Outcome
 
 # The longest message of any meter is a tenth of it; beyond, nothing is looked at.
 LONGEST: Final = 65536
@@ -34,12 +35,14 @@ _HEX_IN_JSON: Final = re.compile(rb'\s*\{[^{}]*?"data"\s*:\s*"([0-9A-Fa-f\s]*)')
 _JSON: Final = re.compile(rb"\s*[{\[]")
 _READER_STATUS: Final = re.compile(rb'\s*\{\s*"status"\s*:')
 _NO_DATA: Final = re.compile(rb"\s*Debug:\s*No HAN data", re.IGNORECASE)
-_TEXT: Final = re.compile(rb"\s*(?:Debug:|online|offline|connected|disconnected)")
+_TEXT: Final = re.compile(rb"\s*Debug:")
+_WILL: Final = re.compile(rb"\s*(online|offline)\s*", re.IGNORECASE)
 _NUMBER: Final = re.compile(rb"\s*[-+]?\d{1,15}(?:\.\d{0,15})?\s*")
 
 # A list alone, without the header and checksum of a frame
 _BODY: Final = re.compile(rb"(?:\x09?\x0c.{12})?[\x01\x02]", re.DOTALL)
 _FRAMED: Final = (hdlc.FLAG, mbus.BEGIN)
+_PROVED: Final = (*_FRAMED, *p1.STARTS)
 
 
 class Said(StrEnum):
@@ -49,6 +52,8 @@ class Said(StrEnum):
     DECODED = "decoded"
     STATUS = "status"
     TOO_LONG = "too_long"
+    ONLINE = "online"
+    OFFLINE = "offline"
 
 
 class Message(NamedTuple):
@@ -100,8 +105,15 @@ class Envelope:
         return Contents([Message(data)] if data else [])
 
 
+def is_proved(outcome: Outcome) -> bool:
+    """Say whether what was found is in a frame or telegram, which an intact one proves."""
+    return outcome.frame[:1] != b"" and outcome.frame[0] in _PROVED
+
+
 def _said(payload: bytes) -> Said | None:
     """Tell what a reader says, None where it may be a message of a meter."""
+    if (will := _WILL.fullmatch(payload)) is not None:
+        return Said(will[1].decode("ascii").lower())
     if _NO_DATA.match(payload):
         return Said.NO_DATA
     if _READER_STATUS.match(payload) or _TEXT.match(payload):

@@ -1,0 +1,144 @@
+"""How do messages of a reader come from MQTT? The same iterator, over one topic.
+
+The broker is that of Home Assistant's own MQTT integration, which subscribes again by
+itself when the broker was gone: nothing is closed and opened meanwhile.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from typing import Final
+
+import probatio as vol
+
+from homeassistant.components import mqtt
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.exceptions import HomeAssistantError
+
+from .protocol import Decoder, Outcome
+from .protocol.envelope import Contents, Envelope, Said
+from .source import OpenFailure, SourceError, open_source
+
+SCHEME: Final = "mqtt://"
+
+# Payloads that wait; nothing else takes as long.
+QUEUE: Final = 32
+
+# Where an amsreader says whether it is there, beside what it publishes or above it
+_STATUS: Final = "/status"
+_DATA: Final = "/data"
+
+type Chunk = bytes | Contents
+
+
+def is_topic(device: str) -> bool:
+    """Say whether a device is a topic."""
+    return device.startswith(SCHEME)
+
+
+def device_of(topic: str) -> str:
+    """Give the device of a topic; SourceError(INVALID_URL) if none can be published to."""
+    try:
+        return SCHEME + mqtt.valid_publish_topic(topic.strip())
+    except vol.Invalid as err:
+        raise SourceError(OpenFailure.INVALID_URL, topic, str(err)) from err
+
+
+@asynccontextmanager
+async def open_device(
+    hass: HomeAssistant, device: str
+) -> AsyncIterator[AsyncIterator[Chunk]]:
+    """Open a port or a topic, as `source.open_source` does.
+
+    A topic gives the contents of its payloads. Said.OFFLINE is among them when the broker
+    is gone or the reader says goodbye, with the reason as text, and Said.ONLINE when
+    they are back. Retained payloads are not: nobody knows how old they are.
+    """
+    async with AsyncExitStack() as stack:
+        if is_topic(device):
+            chunks: AsyncIterator[Chunk] = await stack.enter_async_context(
+                _open_topic(hass, device)
+            )
+        else:
+            chunks = await stack.enter_async_context(open_source(device))
+        yield chunks
+
+
+@asynccontextmanager
+async def _open_topic(
+    hass: HomeAssistant, device: str
+) -> AsyncIterator[AsyncIterator[Contents]]:
+    topic = device.removeprefix(SCHEME)
+    queue: asyncio.Queue[Contents] = asyncio.Queue(QUEUE)
+    envelope = Envelope()
+
+    @callback
+    def put(contents: Contents) -> None:
+        if queue.full():
+            queue.get_nowait()
+        queue.put_nowait(contents)
+
+    @callback
+    def received(message: mqtt.ReceiveMessage) -> None:
+        if not message.retain and isinstance(message.payload, bytes):
+            put(envelope.unwrap(message.payload, hass.loop.time()))
+
+    @callback
+    def status_received(message: mqtt.ReceiveMessage) -> None:
+        if isinstance(message.payload, bytes):
+            said = Envelope().unwrap(message.payload, 0).said
+            if said is Said.OFFLINE:
+                put(Contents([], said, "the reader is offline"))
+            elif said is Said.ONLINE:
+                put(Contents([], said))
+
+    @callback
+    def connection_changed(connected: bool) -> None:
+        if connected:
+            put(Contents([], Said.ONLINE))
+        else:
+            put(Contents([], Said.OFFLINE, "the MQTT broker is not connected"))
+
+    if not await mqtt.async_wait_for_mqtt_client(hass):
+        raise SourceError(OpenFailure.NO_MQTT, device, "MQTT is not set up")
+    async with AsyncExitStack() as stack:
+        try:
+            stack.callback(
+                await mqtt.async_subscribe(hass, topic, received, encoding=None)
+            )
+            for base in {topic, topic.removesuffix(_DATA)} - {""}:
+                stack.callback(
+                    await mqtt.async_subscribe(
+                        hass, base + _STATUS, status_received, encoding=None
+                    )
+                )
+        except HomeAssistantError as err:
+            raise SourceError(OpenFailure.NO_MQTT, device, str(err)) from err
+        stack.callback(mqtt.async_subscribe_connection_status(hass, connection_changed))
+        if not mqtt.is_connected(hass):
+            connection_changed(False)
+        async with aclosing(_contents(queue)) as contents:
+            yield contents
+
+
+async def _contents(queue: asyncio.Queue[Contents]) -> AsyncGenerator[Contents]:
+    while True:
+        yield await queue.get()
+
+
+def decode(decoder: Decoder, chunk: Chunk) -> list[Outcome]:
+    """Give what a chunk of either kind completes, in order."""
+    if isinstance(chunk, bytes):
+        return decoder.feed(chunk)
+    return [
+        outcome
+        for message in chunk.messages
+        for outcome in decoder.decode(message.data)
+    ]
+
+
+def size(chunk: Chunk) -> int:
+    """Count the bytes of a chunk of either kind."""
+    if isinstance(chunk, bytes):
+        return len(chunk)
+    return sum(len(message.data) for message in chunk.messages)
