@@ -2,14 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 import json
 import logging
 from math import floor
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 from unittest.mock import patch
 
 from freezegun.api import FrozenDateTimeFactory
@@ -23,13 +23,17 @@ from pytest_homeassistant_custom_component.common import (
     mock_integration,
     mock_platform,
 )
+from pytest_homeassistant_custom_component.components.recorder.common import (
+    async_recorder_block_till_done,
+)
 
 from custom_components.han_port import takeover
 from custom_components.han_port.const import DOMAIN
 from custom_components.han_port.diagnostics import async_get_config_entry_diagnostics
-from custom_components.han_port.protocol import Meter, Quantity
+from custom_components.han_port.protocol import Decoder, Meter, Quantity
 from custom_components.han_port.takeover import Plan, Port, Reason, parse_port, plan
 from homeassistant.components.recorder.statistics import statistics_during_period
+from homeassistant.components.recorder.tasks import StatisticsTask
 from homeassistant.components.repairs import repairs_flow_manager
 from homeassistant.config_entries import (
     SOURCE_USER,
@@ -50,6 +54,7 @@ from homeassistant.helpers import (
 from homeassistant.helpers.entity_platform import AddEntitiesCallback
 from homeassistant.helpers.recorder import get_instance
 from homeassistant.setup import async_setup_component
+import simulator
 
 from .conftest import (
     DEVICE,
@@ -62,7 +67,6 @@ from .conftest import (
     say,
     set_up,
 )
-from .test_right_hour import FIVE, Home, complaints
 
 AMSHAN_SERIAL = {
     "connection_type": "serial",
@@ -107,6 +111,7 @@ AMSHAN_ROWS = {
 }
 FOLDER = Path(takeover.__file__).parent
 TEXTS = json.loads((FOLDER / "translations/en.json").read_text())["config"]
+FIVE = timedelta(minutes=5)
 HOUR = timedelta(hours=1)
 OTHER = Sender("aidon-3p", seed=2)
 FULL = METER.list(2)
@@ -889,6 +894,61 @@ async def test_stuck(hass: HomeAssistant, port: Wire) -> None:
     assert stays["sensor.aidon_meter_id"] is Reason.NO_QUANTITY
 
 
+class Recorded:
+    """A Home Assistant that records a meter, first theirs and then ours, in no time."""
+
+    def __init__(self, hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+        """Take the clock: it begins at 16:00."""
+        self.hass, self.freezer = hass, freezer
+        self.start = NOON + 4 * HOUR
+        self.meter = simulator.create("kaifa", seed=7)
+        self.entry = make_entry(None, meter_id=self.meter.id)
+        self._due = self.start + FIVE
+        freezer.move_to(self.start)
+
+    async def pass_time(self, end: datetime) -> None:
+        """Let the recorder make the statistics that are due."""
+        while end >= self._due + timedelta(seconds=10):
+            self.freezer.move_to(self._due + timedelta(seconds=10))
+            get_instance(self.hass).queue_task(StatisticsTask(self._due - FIVE, True))
+            for _ in range(2):
+                await async_recorder_block_till_done(self.hass)
+                await self.hass.async_block_till_done()
+            self._due += FIVE
+        self.freezer.move_to(end)
+
+    async def hear(self, start: datetime, end: datetime) -> None:
+        """Let our entry hear the meter; one list in three, but all around the hour."""
+        decoder = Decoder()
+        for when, frame in self.meter.messages(start, end):
+            if len(frame) > 60 and (when.minute in (0, 59) or when.second % 30 < 10):
+                await self.pass_time(when)
+                self.entry.runtime_data._take(decoder.feed(frame))
+
+    async def rows(self, name: str, period: Literal["5minute", "hour"]) -> list[Any]:
+        """Give the statistics of an entity."""
+        found = await get_instance(self.hass).async_add_executor_job(
+            statistics_during_period,
+            self.hass,
+            self.start,
+            None,
+            {name},
+            period,
+            None,
+            {"change", "mean"},
+        )
+        return found[name]
+
+
+def complaints(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Give what the recorder warned of."""
+    return [
+        each.getMessage()
+        for each in caplog.records
+        if each.levelno >= logging.WARNING and "recorder" in each.name
+    ]
+
+
 @pytest.mark.usefixtures("recorder_mock", "true_time", "port")
 @pytest.mark.parametrize("by", ["moving", "renaming"])
 async def test_energy_goes_on(
@@ -905,8 +965,8 @@ async def test_energy_goes_on(
     """
     for logger in ("sqlalchemy.engine", "homeassistant", "asyncio"):
         caplog.set_level(logging.WARNING, logger)
-    start = NOON + 4 * HOUR
-    home = Home(hass, freezer, start)
+    home = Recorded(hass, freezer)
+    start = home.start
     counters = [
         floor(home.meter.energy_import(start + HOUR * each) * 1000 + 1e-6) / 1000
         for each in range(7)
@@ -925,7 +985,6 @@ async def test_energy_goes_on(
         "state_class": "total_increasing",
         "unit_of_measurement": "kWh",
     }
-    freezer.move_to(start)
     assert await async_setup_component(hass, "sensor", {})
     move = start + HOUR * 2.4
     for each in range(29):
@@ -950,7 +1009,7 @@ async def test_energy_goes_on(
     await home.hear(move, start + HOUR * 6 + FIVE)
     await home.pass_time(start + HOUR * 6 + 2 * FIVE)
     assert entity_id(hass, "energy_import", home.meter.id) == name
-    booked = await home.change("energy_import", start, 6)
+    booked = [row["change"] for row in await home.rows(name, "hour")][:6]
     assert booked[1] == pytest.approx(counters[1] - counters[0], abs=0.02)
     assert booked[2] == pytest.approx(counters[3] - counters[1], abs=0.02)
     truth = [after - before for before, after in pairwise(counters)]
@@ -984,8 +1043,8 @@ async def test_unit_goes_on(
     """Statistics go on where theirs spell or scale the unit in another way."""
     for logger in ("sqlalchemy.engine", "homeassistant", "asyncio"):
         caplog.set_level(logging.WARNING, logger)
-    start = NOON + 4 * HOUR
-    home = Home(hass, freezer, start)
+    home = Recorded(hass, freezer)
+    start = home.start
     row = their_row(
         hass, None, f"Kfm_001-{home.meter.id}-{key}", their_unit, "kfm_reactive"
     )
@@ -995,7 +1054,6 @@ async def test_unit_goes_on(
         "state_class": "total_increasing" if counter else "measurement",
         "unit_of_measurement": their_unit,
     }
-    freezer.move_to(start)
     assert await async_setup_component(hass, "sensor", {})
     for minute in range(1, 55):
         await home.pass_time(start + timedelta(minutes=minute))
@@ -1013,17 +1071,6 @@ async def test_unit_goes_on(
     shown = hass.states.get(row.entity_id)
     assert shown is not None
     assert shown.attributes["unit_of_measurement"] == our_unit
-    what: set[Any] = {"sum", "state"} if counter else {"mean"}
-    found = await get_instance(hass).async_add_executor_job(
-        statistics_during_period,
-        hass,
-        start,
-        start + 2 * HOUR,
-        {row.entity_id},
-        "5minute",
-        None,
-        what,
-    )
-    rows = found[row.entity_id]
+    rows = await home.rows(row.entity_id, "5minute")
     assert rows[-1]["start"] >= (start + HOUR).timestamp()
     assert complaints(caplog) == []
