@@ -169,7 +169,7 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
         return {
             entry.entry_id: port
             for entry, port in takeover.entries(self.hass)
-            if port.device not in ours and not port.device.startswith("mqtt://")
+            if port.device not in ours
         }
 
     async def async_step_moving_in(

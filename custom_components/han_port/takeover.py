@@ -152,8 +152,16 @@ def parse_port(domain: str, data: Mapping[str, Any]) -> Port | None:
             return None
         topics = data.get("mqtt_topics")
         if isinstance(topics, str):
-            topic = topics.split(",")[0].strip()
-            return Port(f"mqtt://{topic}") if topic else None
+            # We read one topic, and not a pattern of many.
+            topic = next(
+                (
+                    topic.strip()
+                    for topic in topics.split(",")
+                    if topic.strip() and not {"+", "#"} & set(topic)
+                ),
+                None,
+            )
+            return None if topic is None else Port(f"mqtt://{topic}")
         host, port, path = data.get("host"), data.get("port"), data.get("port")
     else:
         host, port = data.get("tcp_host"), data.get("tcp_port")

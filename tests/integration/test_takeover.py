@@ -19,6 +19,7 @@ from pytest_homeassistant_custom_component.common import (
     MockEntity,
     MockModule,
     MockPlatform,
+    async_fire_mqtt_message,
     mock_config_flow,
     mock_integration,
     mock_platform,
@@ -121,6 +122,12 @@ class TheirFlow(ConfigFlow):
     """Stand in for AMSHAN's own."""
 
     VERSION = 3
+
+
+@pytest.fixture(name="expected_lingering_timers")
+def _expected_lingering_timers(request: pytest.FixtureRequest) -> bool:
+    """Let the timers of the MQTT integration be: it has no end of its own in a test."""
+    return "mqtt_mock" in request.fixturenames
 
 
 @pytest.fixture(autouse=True)
@@ -242,6 +249,7 @@ def unchanged(hass: HomeAssistant) -> dict[str, Any]:
         ("ams", {"tcp_host": "bridge.local"}, None),
         ("amshan", {"connection": 5}, None),
         ("amshan", {"connection": {"mqtt_topics": " "}}, None),
+        ("amshan", {"connection": {"mqtt_topics": "han/#, +/raw"}}, None),
     ],
 )
 def test_port(domain: str, data: dict[str, Any], port: Port | None) -> None:
@@ -624,13 +632,28 @@ async def test_other_port(hass: HomeAssistant, port: Wire) -> None:
     assert flow["step_id"] == "move"
 
 
-async def test_mqtt(hass: HomeAssistant) -> None:
-    """A port that we cannot read yet is not offered."""
-    their_entry(hass, "amshan", {"connection": {"mqtt_topics": "han/raw"}})
-    flow = await hass.config_entries.flow.async_init(
-        DOMAIN, context={"source": SOURCE_USER}
+async def test_topic(hass: HomeAssistant, mqtt_mock: Any) -> None:
+    """AMSHAN's topic is a port like others."""
+    old = their_entry(
+        hass,
+        "amshan",
+        {
+            "connection_type": "hass_mqtt",
+            "connection": {"mqtt_topics": "han/#, han/raw"},
+        },
     )
-    assert flow["step_id"] == "user"
+    their_row(hass, old, f"Aidon-{METER.id}-voltage_l1", "V", "aidon_voltage_l1")
+    flow = await choose(hass, await start(hass), "their_port")
+    assert flow["type"] is FlowResultType.SHOW_PROGRESS
+    async_fire_mqtt_message(hass, "han/raw", FULL)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    flow = await hass.config_entries.flow.async_configure(flow["flow_id"])
+    flow = await agree(hass, flow)
+    entry = (await choose(hass, flow, "move_all"))["result"]
+    assert entry.data["device"] == "mqtt://han/raw"
+    row = er.async_get(hass).async_get("sensor.aidon_voltage_l1")
+    assert row is not None
+    assert row.platform == DOMAIN
 
 
 async def test_already_ours(hass: HomeAssistant, port: Wire) -> None:
