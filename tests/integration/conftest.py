@@ -2,21 +2,27 @@
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest.mock import patch
 
 from freezegun.api import FrozenDateTimeFactory
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_test_home_assistant,
+)
 
 from custom_components.han_port.const import DOMAIN
+from homeassistant.bootstrap import async_load_base_functionality
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import Platform
-from homeassistant.core import HomeAssistant
+from homeassistant.core import CoreState, HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity import Entity
+from homeassistant.loader import DATA_CUSTOM_COMPONENTS
 from homeassistant.util import dt as dt_util
 import simulator
 
@@ -94,6 +100,8 @@ class Port:
 @pytest.fixture(autouse=True)
 def _find_the_integration(request: pytest.FixtureRequest) -> None:
     """Let Home Assistant find the integration; the recorder has to be there first."""
+    if "boot" in request.fixturenames:
+        return
     if "recorder_mock" in request.fixturenames:
         request.getfixturevalue("recorder_mock")
     request.getfixturevalue("enable_custom_integrations")
@@ -229,3 +237,36 @@ def all_enabled() -> Iterator[None]:
     """Let entities be enabled that are not by default."""
     with patch.object(Entity, "entity_registry_enabled_default", True):
         yield
+
+
+type Boot = Callable[[], Awaitable[HomeAssistant]]
+
+
+@pytest.fixture(name="boot")
+async def _boot(
+    async_test_recorder: Callable[..., AbstractAsyncContextManager[object]],
+    recorder_config: dict[str, Any] | None,
+    hass_storage: dict[str, Any],
+) -> AsyncIterator[Boot]:
+    """Give a Home Assistant, to be started, on what those before it stored and recorded.
+
+    It stops the one before. For tests with the parameter `persistent_database`.
+    """
+    running = AsyncExitStack()
+
+    async def boot() -> HomeAssistant:
+        await running.aclose()
+        hass = await running.enter_async_context(
+            async_test_home_assistant(
+                load_registries=False, initial_state=CoreState.not_running
+            )
+        )
+        hass.data.pop(DATA_CUSTOM_COMPONENTS)
+        await async_load_base_functionality(hass)
+        await hass.config.async_set_time_zone("Europe/Oslo")
+        await running.enter_async_context(async_test_recorder(hass, recorder_config))
+        running.push_async_callback(hass.async_stop)
+        return hass
+
+    yield boot
+    await running.aclose()
