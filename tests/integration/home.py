@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+import logging
 from math import floor
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
+import pytest
 from pytest_homeassistant_custom_component.components.recorder.common import (
     async_recorder_block_till_done,
 )
 
 from custom_components.han_port.accounting import HOUR
+from custom_components.han_port.const import DOMAIN
 from custom_components.han_port.coordinator import (
     HanPortConfigEntry,
     HanPortCoordinator,
@@ -45,18 +48,22 @@ class Home:
 
     def __init__(
         self,
-        boot: Boot,
         freezer: FrozenDateTimeFactory,
         meter: simulator.SimulatedMeter,
         begin: datetime,
+        hass: HomeAssistant | None = None,
     ) -> None:
-        """Take when it all begins: at full five minutes."""
-        self.hass: HomeAssistant
+        """Take when it all begins: at full five minutes.
+
+        With `hass` it is that one, and the test sets `entry`; else there is `start`.
+        """
+        if hass is not None:
+            self.hass = hass
+        self.entry: HanPortConfigEntry
         self.meter = meter
         self.states: dict[str, list[float]] = {name: [] for name in DIRECTIONS}
         self.ended: dict[str, dict[datetime, float]] = {name: {} for name in DIRECTIONS}
-        self._boot, self._freezer = boot, freezer
-        self._entry_id = ""
+        self._freezer = freezer
         self._messages = _received(meter, begin)
         self._next = next(self._messages)
         self._decoder = Decoder()
@@ -65,26 +72,27 @@ class Home:
         self._used = 0.0
         freezer.move_to(begin)
 
-    async def start(self) -> None:
-        """Start Home Assistant on what it stored and recorded before."""
-        self.hass = await self._boot()
-        if not self._entry_id:
-            entry = make_entry(None, meter_id=self.meter.id)
-            await self.hass.config_entries.async_add(entry)
-            self._entry_id = entry.entry_id
+    async def start(self, boot: Boot) -> None:
+        """Start a Home Assistant on what the one before stored and recorded."""
+        self.hass = await boot()
+        entries = self.hass.config_entries
+        if known := entries.async_entries(DOMAIN):
+            self.entry = known[0]
+            assert await entries.async_setup(self.entry.entry_id)
         else:
-            assert await self.hass.config_entries.async_setup(self._entry_id)
+            self.entry = make_entry(None, meter_id=self.meter.id)
+            await entries.async_add(self.entry)
         self._use()
         await self.hass.async_start()
         await async_recorder_block_till_done(self.hass)
         await self.hass.async_block_till_done()
-        assert self._entry.state is ConfigEntryState.LOADED
+        assert self.entry.state is ConfigEntryState.LOADED
         self._decoder = Decoder()
 
     async def set_options(self, options: dict[str, Any]) -> None:
         """Let a person change the options."""
-        self.hass.config_entries.async_update_entry(self._entry, options=options)
-        assert await self.hass.config_entries.async_reload(self._entry_id)
+        self.hass.config_entries.async_update_entry(self.entry, options=options)
+        assert await self.hass.config_entries.async_reload(self.entry.entry_id)
         await self.hass.async_block_till_done()
 
     async def stop(self) -> None:
@@ -94,34 +102,25 @@ class Home:
     @property
     def coordinator(self) -> HanPortCoordinator:
         """The coordinator of the meter."""
-        return self._entry.runtime_data
-
-    @property
-    def _entry(self) -> HanPortConfigEntry:
-        return self.hass.config_entries.async_get_known_entry(self._entry_id)
+        return self.entry.runtime_data
 
     async def hear(self, end: datetime) -> None:
         """Let the meter be heard until then."""
         for when, frame in self._until(end):
-            await self._pass_time(when)
+            await self.pass_time(when)
             self.coordinator._take(self._decoder.feed(frame))
             for name, states in self.states.items():
                 if (value := self._live(name)) is not None:
                     states.append(value)
-        await self._pass_time(end)
+        await self.pass_time(end)
 
     async def miss(self, end: datetime) -> None:
         """Let nothing be heard until then."""
         for _ in self._until(end):
             pass
-        await self._pass_time(end)
+        await self.pass_time(end)
 
-    def _until(self, end: datetime) -> Iterator[tuple[datetime, bytes]]:
-        while self._next[0] < end:
-            yield self._next
-            self._next = next(self._messages)
-
-    async def _pass_time(self, end: datetime) -> None:
+    async def pass_time(self, end: datetime) -> None:
         """Let the recorder make the statistics that are due."""
         while end >= self._hour:
             for name, states in self.ended.items():
@@ -140,6 +139,11 @@ class Home:
             self._used += 0.5
             self._use()
         self._freezer.move_to(end)
+
+    def _until(self, end: datetime) -> Iterator[tuple[datetime, bytes]]:
+        while self._next[0] < end:
+            yield self._next
+            self._next = next(self._messages)
 
     def _use(self) -> None:
         self.hass.states.async_set(BYSTANDER, str(self._used), ENERGY)
@@ -199,3 +203,13 @@ def _received(
     for when, frame in meter.messages(start):
         if when.minute in (0, 59) or when.second % 20 < 10:
             yield when + timedelta(seconds=len(frame) * 11 / 2400), frame
+
+
+def complaints(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Give what the recorder warned of, but that it was down for long."""
+    messages = [
+        each.getMessage()
+        for each in caplog.records
+        if each.levelno >= logging.WARNING and "recorder" in each.name
+    ]
+    return [each for each in messages if "shutdown cleanly" not in each]

@@ -32,7 +32,7 @@ from tests.integration.conftest import (
     set_up,
     state,
 )
-from tests.integration.home import BYSTANDER, DIRECTIONS, FIVE, Home
+from tests.integration.home import BYSTANDER, DIRECTIONS, FIVE, Home, complaints
 
 OSLO = ZoneInfo("Europe/Oslo")
 # The last evening before clocks are put forward in Europe, and back
@@ -135,15 +135,15 @@ async def test_two_days(
     begin = start - timedelta(minutes=65)
     fault = f"repeat-hour-list,at={(REPEATED + 1) * 3600},for=600"
     meter = simulator.create(name, seed=7, faults=[fault])
-    home = Home(boot, freezer, meter, begin)
-    await home.start()
+    home = Home(freezer, meter, begin)
+    await home.start(boot)
     await home.hear(start + HOUR * OUTAGE)
     home.coordinator._lose("a test")
     await home.miss(start + HOUR * OUTAGE + timedelta(minutes=10))
     await home.hear(start + HOUR * RESTART)
     await home.stop()
     await home.miss(start + HOUR * RESTART + timedelta(seconds=30))
-    await home.start()
+    await home.start(boot)
     await home.hear(start + HOUR * HOURS + timedelta(minutes=10))
 
     for key in DIRECTIONS:
@@ -194,16 +194,6 @@ def check_peaks(home: Home, peaks: list[tuple[float, datetime]]) -> None:
         assert shown == "unknown"
 
 
-def complaints(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Give what the recorder warned of, but that it was down for long."""
-    messages = [
-        each.getMessage()
-        for each in caplog.records
-        if each.levelno >= logging.WARNING and "recorder" in each.name
-    ]
-    return [each for each in messages if "shutdown cleanly" not in each]
-
-
 async def spread_gap(hass: HomeAssistant, **data: Any) -> Any:
     """Call the action and give its answer."""
     answer = await hass.services.async_call(
@@ -221,12 +211,12 @@ async def test_away(
     """What was used while Home Assistant was down is spread over its hours on demand."""
     start = NOON + 4 * HOUR
     meter = simulator.create("kaifa", seed=7)
-    home = Home(boot, freezer, meter, start - HOUR)
-    await home.start()
+    home = Home(freezer, meter, start - HOUR)
+    await home.start(boot)
     await home.hear(start + HOUR * 1.5)
     await home.stop()
     await home.miss(start + HOUR * 4.25)
-    await home.start()
+    await home.start(boot)
     await home.hear(start + HOUR * 7 + 2 * FIVE)
 
     counters = home.counters("energy_import", start, 7)
@@ -271,8 +261,8 @@ async def test_stopped_between(
     """An hour is settled also if Home Assistant stops between its list and its row."""
     start = NOON + 4 * HOUR
     # Kamstrup sends its hour list before the recorder makes its row.
-    home = Home(boot, freezer, simulator.create("kamstrup", seed=7), start - HOUR)
-    await home.start()
+    home = Home(freezer, simulator.create("kamstrup", seed=7), start - HOUR)
+    await home.start(boot)
     await home.hear(start + HOUR + timedelta(seconds=8))
     unbooked = home.coordinator.account.unbooked
     assert set(unbooked) == set(DIRECTIONS)
@@ -280,7 +270,7 @@ async def test_stopped_between(
     assert unbooked[Quantity.ENERGY_IMPORT].counter == counters[1]
     await home.stop()
     await home.miss(start + HOUR + timedelta(seconds=50))
-    await home.start()
+    await home.start(boot)
     await home.hear(start + HOUR * 2 + FIVE + timedelta(seconds=20))
     booked = await home.booked("energy_import", start, 2)
     truth = [after - before for before, after in pairwise(counters)]
