@@ -26,6 +26,7 @@ from homeassistant.helpers.selector import (
     SelectOptionDict,
     SelectSelector,
     SelectSelectorConfig,
+    SelectSelectorMode,
     SerialPortSelector,
 )
 
@@ -54,8 +55,10 @@ from .protocol import (
     model_name,
     parse_key,
 )
+from .protocol.envelope import Contents, Said, is_proved
+from .search import SEARCH_SECONDS, search
 from .source import SourceError, normalise
-from .topic import decode, open_device, size
+from .topic import SCHEME, decode, device_of, is_topic, open_device, size
 
 # Two pushes of the slowest meters in use, which send every 15 s.
 LISTEN_SECONDS = 35
@@ -66,6 +69,10 @@ IDENTIFY_SECONDS = 25
 ISSUES_URL = "https://github.com/han-port/han-port/issues"
 
 CONF_ENTRY = "entry"
+CONF_TOPIC = "topic"
+
+# A reader that collects what the meter sends may take half a minute for it.
+TOPIC_SECONDS = 60
 
 KEY_SCHEMA = vol.Schema(
     {
@@ -73,6 +80,7 @@ KEY_SCHEMA = vol.Schema(
         vol.Optional(CONF_AUTHENTICATION_KEY): str,
     }
 )
+TOPIC_SCHEMA = vol.Schema({vol.Optional(CONF_TOPIC): str})
 PORT_SCHEMA = vol.Schema({vol.Required(CONF_DEVICE): SerialPortSelector()})
 
 
@@ -87,11 +95,14 @@ class Heard:
         self.unmeasured: set[Quantity] = set()
         self.errors: Counter[ErrorCode] = Counter()
         self.sealed: Outcome | None = None
+        # Whether anything was in an intact frame
+        self.proved = False
 
     def add(self, count: int, outcomes: list[Outcome]) -> None:
         """Take how many bytes came, and what the decoder made of them."""
         self.byte_count += count
         for outcome in outcomes:
+            self.proved = self.proved or is_proved(outcome)
             match outcome.result:
                 case MeterReading(meter=meter) as reading:
                     # A list of power alone may follow the one that names the meter.
@@ -105,6 +116,14 @@ class Heard:
                     self.errors[error.code] += 1
                     if error.code in SEALED:
                         self.sealed = outcome
+
+    @property
+    def power(self) -> float | None:
+        """Import minus export in W, None if not heard."""
+        power = self.values.get(Quantity.ACTIVE_POWER_IMPORT)
+        if power is not None:
+            power -= self.values.get(Quantity.ACTIVE_POWER_EXPORT, 0)
+        return power
 
     @property
     def is_sealed(self) -> bool:
@@ -145,6 +164,10 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
         self._failure: str | None = None
         self._detail: dict[str, str] = {}
         self._keys: dict[str, str] = {}
+        self._said: Contents | None = None
+        # What was heard on each topic of MQTT, as devices
+        self._searching: asyncio.Task[dict[str, Heard]] | None = None
+        self._topics: dict[str, Heard] = {}
         # The entry of another integration whose port this is, what it and its like have
         # for us, and which of that a person wants
         self._other: str | None = None
@@ -158,7 +181,113 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
         """Ask which port a new meter is on."""
         if user_input is None and not self._device and self._others():
             return await self.async_step_moving_in()
+        if user_input is None and not self._device and self._has_mqtt:
+            return self._show_ways()
         return await self._async_ask_port(user_input)
+
+    @property
+    def _has_mqtt(self) -> bool:
+        """Say whether the MQTT integration is running."""
+        return bool(self.hass.config_entries.async_loaded_entries("mqtt"))
+
+    def _show_ways(self) -> ConfigFlowResult:
+        """Ask whether a meter is on a port or comes over MQTT."""
+        return self.async_show_menu(step_id="way", menu_options=["other_port", "topic"])
+
+    async def async_step_way(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask it again."""
+        return self._show_ways()
+
+    async def async_step_topic(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for the topic of a reader, or search for it when none is given."""
+        if user_input is not None:
+            topic = user_input.get(CONF_TOPIC, "").strip()
+            if not topic:
+                return await self.async_step_search()
+            try:
+                self._device = device_of(topic)
+            except SourceError:
+                self._failure = "invalid_topic"
+            else:
+                self._failure = self._check_taken()
+                if self._failure is None:
+                    return await self.async_step_listen()
+        else:
+            topic = self._device.removeprefix(SCHEME) if is_topic(self._device) else ""
+        return self.async_show_form(
+            step_id="topic",
+            data_schema=self.add_suggested_values_to_schema(
+                TOPIC_SCHEMA, {CONF_TOPIC: topic}
+            ),
+            errors={"base": self._failure} if self._failure else None,
+            description_placeholders={
+                "device": topic or self._device,
+                **self._detail,
+                "seconds": str(SEARCH_SECONDS if not topic else TOPIC_SECONDS),
+            },
+        )
+
+    async def async_step_search(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Show progress while all topics are listened to."""
+        if self._searching is None:
+            self._searching = self.hass.async_create_background_task(
+                search(self.hass, Heard, self.async_update_progress),
+                f"{DOMAIN} setup searches MQTT",
+                eager_start=False,
+            )
+        if not self._searching.done():
+            return self.async_show_progress(
+                step_id="search",
+                progress_action="search",
+                progress_task=self._searching,
+            )
+        task, self._searching = self._searching, None
+        try:
+            self._topics = task.result()
+        except SourceError as err:
+            self._failure = err.reason
+            return self.async_show_progress_done(next_step_id="topic")
+        if self._topics:
+            self._failure = None
+            return self.async_show_progress_done(next_step_id="found")
+        self._failure = "no_topic"
+        self._device = ""
+        return self.async_show_progress_done(next_step_id="topic")
+
+    async def async_step_found(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Show which topics carry a meter, and ask for one."""
+        errors = {}
+        if user_input is not None:
+            self._device = user_input[CONF_TOPIC]
+            if (failure := self._check_taken()) is None:
+                return await self.async_step_listen()
+            errors = {"base": failure}
+        options = [
+            SelectOptionDict(value=device, label=_describe(device, heard))
+            for device, heard in self._topics.items()
+        ]
+        selector = SelectSelector(
+            SelectSelectorConfig(options=options, mode=SelectSelectorMode.LIST)
+        )
+        return self.async_show_form(
+            step_id="found",
+            data_schema=vol.Schema(
+                {vol.Required(CONF_TOPIC, default=next(iter(self._topics))): selector}
+            ),
+            errors=errors,
+            description_placeholders={
+                "device": self._device.removeprefix(SCHEME),
+                **self._detail,
+            },
+        )
 
     def _others(self) -> dict[str, takeover.Port]:
         """Give the ports of other integrations that are not ours yet, by entry."""
@@ -183,7 +312,10 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
         }
         return self.async_show_menu(
             step_id="moving_in",
-            menu_options=["their_port", "other_port"],
+            menu_options=[
+                *("their_port", "other_port"),
+                *(["topic"] if self._has_mqtt else []),
+            ],
             description_placeholders={"integration": " + ".join(sorted(names))},
         )
 
@@ -226,6 +358,8 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
             data = self._get_reconfigure_entry().data
             self._device = data[CONF_DEVICE]
             self._keys = _keys(data)
+            if self._has_mqtt and user_input is None:
+                return self._show_ways()
         return await self._async_ask_port(user_input)
 
     async def _async_ask_port(
@@ -256,6 +390,10 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
             self._device = await self.hass.async_add_executor_job(
                 usb.get_serial_by_id, self._device
             )
+        return self._check_taken()
+
+    def _check_taken(self) -> str | None:
+        """Return the error if another entry has the device."""
         if self.source != SOURCE_RECONFIGURE:
             for entry in self._async_current_entries(include_ignore=False):
                 if entry.data[CONF_DEVICE] == self._device:
@@ -282,6 +420,8 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
         self._listening = None
         if self._failure == "encrypted":
             next_step = "key"
+        elif self._failure and is_topic(self._device):
+            next_step = "topic"
         elif self.source == SOURCE_RECONFIGURE:
             next_step = "reconfigure" if self._failure else "reconfigured"
         else:
@@ -294,7 +434,7 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
         When reconfiguring this also stores the port, because the entries that had to
         let go of it are set up again as soon as this ends, however it ends.
         """
-        self._heard = Heard()
+        self._heard, self._said = Heard(), None
         self._detail = {"seconds": str(LISTEN_SECONDS), "issues": ISSUES_URL}
         if self.source != SOURCE_RECONFIGURE:
             async with self._entries_unloaded():
@@ -341,14 +481,19 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
 
     async def _async_hear(self) -> str | None:
         """Listen to the port; return the error if no meter spoke."""
+        known = self._topics.pop(self._device, None)
+        if known is not None and known.meter is not None and known.meter.id is not None:
+            self._heard = known
+            return None
         heard = self._heard
+        seconds = TOPIC_SECONDS if is_topic(self._device) else LISTEN_SECONDS
         decoder = make_decoder(self._keys)
         started = self.hass.loop.time()
 
         @callback
         def show_progress(now: datetime) -> None:
             """Move the bar: what has passed of the time that is left to the meter."""
-            limit = LISTEN_SECONDS if heard.meter is None else IDENTIFY_SECONDS
+            limit = seconds if heard.meter is None else IDENTIFY_SECONDS
             self.async_update_progress(
                 min((self.hass.loop.time() - started) / limit, 1)
             )
@@ -359,9 +504,11 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
         try:
             async with (
                 open_device(self.hass, self._device) as chunks,
-                asyncio.timeout(LISTEN_SECONDS) as limit,
+                asyncio.timeout(seconds) as limit,
             ):
                 async for chunk in chunks:
+                    if isinstance(chunk, Contents) and chunk.said is not None:
+                        self._said = chunk
                     silent = heard.meter is None
                     heard.add(size(chunk), decode(decoder, chunk))
                     if heard.is_sealed:
@@ -384,6 +531,8 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
         finally:
             stop_progress()
         self._detail["bytes"] = str(heard.byte_count)
+        if is_topic(self._device):
+            return _topic_failure(heard, self._said)
         return heard.failure
 
     async def async_step_reauth(
@@ -467,9 +616,7 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
         await self.async_set_unique_id(meter.id)
         self._abort_if_unique_id_configured(updates={CONF_DEVICE: self._device})
         if user_input is None:
-            power = values.get(Quantity.ACTIVE_POWER_IMPORT)
-            if power is not None:
-                power -= values.get(Quantity.ACTIVE_POWER_EXPORT, 0)
+            power = self._heard.power
             return self.async_show_form(
                 step_id="confirm",
                 description_placeholders={
@@ -538,6 +685,35 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
     ) -> ConfigFlowResult:
         """Say that the port was stored."""
         return self.async_abort(reason="reconfigure_successful")
+
+
+def _topic_failure(heard: Heard, said: Contents | None) -> str | None:
+    """Give the translation key of what is wrong with a topic, None if a meter spoke."""
+    failure = heard.failure
+    if failure in (None, "encrypted") or heard.proved:
+        return failure
+    if said is not None:
+        match said.said:
+            case Said.NO_DATA:
+                return "reader_without_meter"
+            case Said.DECODED:
+                return "decoded_values"
+            case Said.OFFLINE:
+                return "reader_offline"
+    return "no_message" if heard.byte_count == 0 else "no_meter_message"
+
+
+def _describe(device: str, heard: Heard) -> str:
+    """Name a topic by the meter it carries."""
+    meter = heard.meter or Meter()
+    power = heard.power
+    parts = [
+        title(meter) if heard.meter else "HAN Port 🔒",
+        meter.id,
+        None if power is None else f"{power:.0f} W",
+        device.removeprefix(SCHEME),
+    ]
+    return " · ".join(filter(None, parts))
 
 
 def _keys(data: Mapping[str, Any]) -> dict[str, str]:

@@ -22,6 +22,7 @@ TIERS = (
     {"const", "protocol"},
     {"accounting", "source"},
     {"options", "statistics", "takeover", "topic"},
+    {"search"},
     {"coordinator"},
     {"actions", "entity"},
 )

@@ -12,7 +12,7 @@ import zlib
 
 from . import hdlc, mbus, p1
 from .decoder import from_hex
-from .reading import Outcome
+from .reading import ErrorCode, MeterReading, Outcome
 
 # The longest message of any meter is a tenth of it; beyond, nothing is looked at.
 LONGEST: Final = 65536
@@ -43,6 +43,7 @@ _NUMBER: Final = re.compile(rb"\s*[-+]?\d{1,15}(?:\.\d{0,15})?\s*")
 _BODY: Final = re.compile(rb"(?:\x09?\x0c.{12})?[\x01\x02]", re.DOTALL)
 _FRAMED: Final = (hdlc.FLAG, mbus.BEGIN)
 _PROVED: Final = (*_FRAMED, *p1.STARTS)
+_DAMAGED: Final = (ErrorCode.CRC, ErrorCode.TRUNCATED)
 
 
 class Said(StrEnum):
@@ -106,8 +107,15 @@ class Envelope:
 
 
 def is_proved(outcome: Outcome) -> bool:
-    """Say whether what was found is in a frame or telegram, which an intact one proves."""
-    return outcome.frame[:1] != b"" and outcome.frame[0] in _PROVED
+    """Say whether an intact frame or telegram of a meter was found, whatever is in it."""
+    return (
+        outcome.frame[:1] != b""
+        and outcome.frame[0] in _PROVED
+        and (
+            isinstance(outcome.result, MeterReading)
+            or outcome.result.code not in _DAMAGED
+        )
+    )
 
 
 def _said(payload: bytes) -> Said | None:
