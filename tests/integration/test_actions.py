@@ -74,7 +74,8 @@ async def test_correct_and_remove(
     stored = hass_storage[f"{DOMAIN}.{entry.entry_id}.peaks"]["data"]
     assert list(stored["months"]["2026-01"]["corrections"].values()) == [6.0]
 
-    answer = await act(hass, "remove_peak", start="2026-01-14 17:00:00")
+    # A template may give a time with its zone.
+    answer = await act(hass, "remove_peak", start="2026-01-14T16:00:00+00:00")
     assert [each["power"] for each in answer["peaks"]] == [3.0]
     assert state(hass, "peak_1") == "3.0"
 
@@ -115,3 +116,27 @@ async def test_spread_gap_without_rows(
         await act(hass, "spread_gap", apply=True)
     assert caught.value.translation_key == "not_recorded"
     assert Quantity.ENERGY_IMPORT in gaps
+
+
+@pytest.mark.usefixtures("recorder_mock")
+async def test_spread_gap_recorded_otherwise(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    """Where the recorder has no such rows a gap stays, and what was booked is said."""
+    gap = Gap(NOON - timedelta(hours=2), NOON - timedelta(minutes=30), 3.0)
+    gaps = entry.runtime_data.account.gaps
+    gaps[Quantity.ENERGY_IMPORT] = Settlement(NOON, 100, 3.0, gap)
+    with pytest.raises(ServiceValidationError) as caught:
+        await act(hass, "spread_gap", apply=True)
+    assert caught.value.translation_key == "not_recorded"
+    assert caught.value.translation_placeholders == {
+        "entity": entity_id(hass, "energy_import")
+    }
+    assert Quantity.ENERGY_IMPORT in gaps
+
+
+@pytest.mark.usefixtures("entry")
+async def test_no_such_meter(hass: HomeAssistant) -> None:
+    """A meter that is not there cannot be asked."""
+    with pytest.raises(ServiceValidationError):
+        await act(hass, "spread_gap", config_entry_id="another")

@@ -181,6 +181,16 @@ async def test_spread(hass: HomeAssistant, caplog: pytest.LogCaptureFixture) -> 
     assert [each for each in caplog.records if each.levelno > logging.WARNING] == []
 
 
+async def test_spread_before_hour(hass: HomeAssistant) -> None:
+    """A gap that ended at a full hour leaves the hour alone in which its energy came."""
+    record(hass, OURS, {12: (103.5, 3.5), 13: (103.5, 3.5), 14: (107.5, 7.5)})
+    gap = Gap(NOON + HOUR / 2, NOON + HOUR * 2, 3.0)
+    await async_recorder_block_till_done(hass)
+    settlement = Settlement(NOON + 3 * HOUR, 107.5, 3.0, gap)
+    await async_spread(hass, OURS, settlement, gap.spread(UTC))
+    assert await rows(hass) == [*BEFORE, (104.5, 4.5), (106.5, 6.5), (107.5, 7.5)]
+
+
 async def test_spread_refused(hass: HomeAssistant) -> None:
     """Where the energy is not in the row it should be in, nothing is written."""
     gap = Gap(NOON + HOUR / 2, NOON + HOUR * 2.5, 4.0)
