@@ -275,17 +275,19 @@ async def test_reset() -> None:
 async def test_half_open() -> None:
     """The connections of that instant stay open and silent; a new one is served."""
     meter = create("aidon-3p", faults=["half-open,at=20"])
+    limit = len(whole(count=100))  # of four minutes: without the fault it never pauses
     async with (
         serve_tcp(meter, speed=200, start=START) as port,
         connected(port) as (old, _),
     ):
         received = b""
         with suppress(TimeoutError):
-            while True:
+            while len(received) < limit:
                 async with asyncio.timeout(0.5):  # forty lists of the meter
                     piece = await old.read(4096)
                 assert piece
                 received += piece
+        assert len(received) < limit
         assert received in WHOLE
         async with connected(port) as (new, _):
             assert await take(new, 500) in WHOLE
