@@ -29,6 +29,7 @@ from homeassistant.helpers.selector import (
     SelectSelectorMode,
     SerialPortSelector,
 )
+from homeassistant.helpers.service_info.usb import UsbServiceInfo
 
 from . import takeover
 from .const import (
@@ -57,7 +58,7 @@ from .protocol import (
 )
 from .protocol.envelope import Contents, Said, is_proved
 from .search import SEARCH_SECONDS, search
-from .source import SourceError, normalise
+from .source import OpenFailure, SourceError, normalise
 from .topic import SCHEME, decode, device_of, is_topic, open_device, size
 
 # Two pushes of the slowest meters in use, which send every 15 s.
@@ -390,6 +391,10 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
             self._device = await self.hass.async_add_executor_job(
                 usb.get_serial_by_id, self._device
             )
+            # Two readers of a serial port take each other's bytes.
+            if users := await self._users():
+                self._detail["users"] = users
+                return "busy_by"
         return self._check_taken()
 
     def _check_taken(self) -> str | None:
@@ -400,6 +405,59 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
                     self._detail["entry"] = entry.title
                     return "port_taken"
         return None
+
+    async def _users(self) -> str:
+        """Name what else is set to use the port, "" if nothing is known to be."""
+        ports = await usb.async_scan_serial_ports(self.hass)
+        consumers = await usb.async_get_serial_port_consumers(self.hass, ports)
+        # These let go of it while we listen.
+        ours = {entry.entry_id for entry in self._async_current_entries()}
+        ours |= {entry.entry_id for entry, _ in takeover.entries(self.hass)}
+        return ", ".join(
+            each.title
+            for each in consumers.get(self._device, [])
+            if each.active and each.config_entry_id not in ours
+        )
+
+    async def async_step_usb(self, discovery_info: UsbServiceInfo) -> ConfigFlowResult:
+        """Listen to a cable made for meters before it is offered to a person."""
+        cable = usb.usb_unique_id_from_service_info(discovery_info)
+        await self.async_set_unique_id(cable)
+        self._device = discovery_info.device
+        if await self._async_check_port() is not None:
+            return self.async_abort(reason="port_taken")
+        await self._async_listen()
+        meter = self._heard.meter
+        if meter is None and not self._heard.is_sealed:
+            return self.async_abort(reason="no_meter")
+        if meter is not None and meter.id is not None:
+            entry = await self.async_set_unique_id(meter.id)
+            # A meter may have two readers. The entry keeps the one that works.
+            works = (
+                entry is not None
+                and entry.state is ConfigEntryState.LOADED
+                and entry.runtime_data.connected
+            )
+            self._abort_if_unique_id_configured(
+                updates=None if works else {CONF_DEVICE: self._device}
+            )
+        self.context["title_placeholders"] = {"name": title(meter or Meter())}
+        self._set_confirm_only()
+        return await self.async_step_discovered()
+
+    async def async_step_discovered(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Offer a port on which a meter was heard; what it says now is asked anew."""
+        if user_input is not None:
+            return await self.async_step_listen()
+        return self.async_show_form(
+            step_id="discovered",
+            description_placeholders={
+                "device": self._device,
+                "meter": title(self._heard.meter or Meter()),
+            },
+        )
 
     async def async_step_listen(
         self, user_input: dict[str, Any] | None = None
@@ -527,6 +585,9 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
             pass
         except SourceError as err:
             self._detail["detail"] = err.detail
+            if err.reason is OpenFailure.BUSY and (users := await self._users()):
+                self._detail["users"] = users
+                return "busy_by"
             return err.reason
         finally:
             stop_progress()
@@ -613,7 +674,9 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
         """Show which meter it is and create the entry."""
         meter = self._heard.meter or Meter()
         values = self._heard.values
-        await self.async_set_unique_id(meter.id)
+        # Another dialog may wait with the same meter, such as one for its cable: it ends
+        # when this one adds the meter.
+        await self.async_set_unique_id(meter.id, raise_on_progress=False)
         self._abort_if_unique_id_configured(updates={CONF_DEVICE: self._device})
         if user_input is None:
             power = self._heard.power

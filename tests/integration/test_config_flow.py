@@ -786,14 +786,14 @@ async def test_user_known_meter(
 
 
 async def test_user_two_dialogs(hass: HomeAssistant, port: Port) -> None:
-    """A meter that another dialog has found is not found again."""
+    """The first of two dialogs adds the meter, and the other ends."""
     port.send(FULL_LIST)
     first = await listen(hass, await begin(hass))
     port.send(FULL_LIST)
     result = await listen(hass, await begin(hass), OTHER_DEVICE)
-    assert result["type"] is FlowResultType.ABORT
-    assert result["reason"] == "already_in_progress"
+    assert result["step_id"] == "confirm"
     result = await confirm(hass, first)
+    assert hass.config_entries.flow.async_progress() == []
     assert result["result"].unique_id == METER.id
     assert result["data"]["device"] == DEVICE
 
