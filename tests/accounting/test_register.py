@@ -457,6 +457,28 @@ def test_dispute(counter: LiveCounter) -> None:
     assert counter.disputed == Dispute(at(180), 6)
 
 
+@pytest.mark.parametrize(
+    ("end", "hours"), [(103.6, ()), (107.4, (103.7,)), (110.95, (103.65, 107.3))]
+)
+def test_revised(counter: LiveCounter, end: float, hours: tuple[float, ...]) -> None:
+    """Up to two hours without a counter are estimated anew, to fit those around them."""
+    last = at(60 * len(hours) + 60)
+    run(counter, at(0, 20), last + timedelta(seconds=10))
+    settlement = settle(counter, last, end)
+    assert isinstance(settlement, Settlement)
+    assert settlement.revised == tuple(
+        (at(60 * number), value) for number, value in enumerate(hours, 1)
+    )
+
+
+def test_revised_to_the_watt_hour(counter: LiveCounter) -> None:
+    """A counter with three digits has estimates with three digits."""
+    run(counter, at(0, 20), at(120, 10))
+    settlement = settle(counter, at(120), 107.333)
+    assert isinstance(settlement, Settlement)
+    assert settlement.revised == ((at(60), approx(103.666, abs=0.0011)),)
+
+
 def test_clock_put_back(counter: LiveCounter) -> None:
     """Time that goes backwards is a gap, and what was known of the future is dropped."""
     run(counter, at(0, 20), at(70))

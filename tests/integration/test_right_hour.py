@@ -279,6 +279,36 @@ async def test_stopped_between(
     assert complaints(caplog) == []
 
 
+@pytest.mark.usefixtures("true_time", "energy_only", "port")
+@restarts
+async def test_replaced(
+    boot: Boot, freezer: FrozenDateTimeFactory, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A meter that starts from other counters books no energy that nobody used."""
+    start = NOON + 4 * HOUR
+    # At half past the first hour its counters fall by 70,000 kWh, that of export to 0.
+    fault = f"counter-jump:-70000,at={1.5 * 3600}"
+    meter = simulator.create("kaifa", seed=7, faults=[fault])
+    home = Home(freezer, meter, start - HOUR)
+    await home.start(boot)
+    await home.hear(start + HOUR * 4 + FIVE)
+    account = home.coordinator.account
+    assert set(account.disputed) == {Quantity.ENERGY_IMPORT, Quantity.ENERGY_EXPORT}
+    for quantity in account.disputed:
+        account.start_over(quantity)
+    await home.hear(start + HOUR * 6 + FIVE * 2)
+    assert account.disputed == {}
+    booked = await home.booked("energy_import", start, 6)
+    counters = home.counters("energy_import", start, 6)
+    truth = [after - before for before, after in pairwise(counters)]
+    # What the power came to, then what the meter counted
+    assert booked[:5] == approx(truth[:5], abs=0.03)
+    assert booked[5:] == approx(truth[5:], abs=0.001)
+    states = home.states["energy_import"]
+    assert states == sorted(states)
+    assert complaints(caplog) == []
+
+
 @pytest.mark.usefixtures("recorder_mock", "true_time", "energy_only")
 async def test_settled_after_start(
     hass: HomeAssistant, port: Port, freezer: FrozenDateTimeFactory
