@@ -9,6 +9,7 @@ import signal
 import sys
 
 from . import ALIASES, FAULTS, MODELS, create, serve_pty, serve_tcp
+from .readers import READERS, serve_mqtt
 
 FASTEST = 1e6  # times real time; beyond, hours of messages pile up in every instant
 
@@ -36,6 +37,11 @@ def _arguments() -> argparse.Namespace:
     where.add_argument(
         "--pty", nargs="?", const="", metavar="LINK", help="a serial port"
     )
+    where.add_argument(
+        "--mqtt", metavar="HOST:PORT", help="a broker, through a --reader"
+    )
+    parser.add_argument("--reader", default="raw", choices=READERS)
+    parser.add_argument("--topic", help="another than the usual one of the reader")
     parser.add_argument(
         "--speed", type=float, default=1.0, help="times faster than real time"
     )
@@ -99,6 +105,20 @@ async def _run(arguments: argparse.Namespace) -> None:
             print(said + path, flush=True)
             await stop.wait()
         return
+    if arguments.mqtt is not None:
+        host, port = _address(arguments.mqtt)
+        async with serve_mqtt(
+            meter,
+            host,
+            port,
+            reader=arguments.reader,
+            topic=arguments.topic,
+            speed=speed,
+            start=start,
+        ) as topic:
+            print(f"{said}{topic} at {host}:{port}", flush=True)
+            await stop.wait()
+        return
     host, port = _address(arguments.tcp)
     async with serve_tcp(meter, host, port, speed=speed, start=start) as bound:
         print(f"{said}{host}:{bound}", flush=True)
@@ -119,7 +139,9 @@ def main() -> int:
             print(error, file=sys.stderr)
             return 2
         except OSError as error:
-            where = arguments.tcp if arguments.pty is None else "a serial port"
+            where = arguments.mqtt or (
+                arguments.tcp if arguments.pty is None else "a serial port"
+            )
             print(f"cannot be on {where}: {error.strerror or error}", file=sys.stderr)
             return 1
     return 0

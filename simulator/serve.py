@@ -1,7 +1,7 @@
 """How do the meter's bytes reach a reader: over TCP or a serial port that is none?"""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from math import inf
@@ -27,7 +27,7 @@ type _Begin = Callable[[Coroutine[Any, Any, None]], object]
 
 
 @asynccontextmanager
-async def _tasks() -> AsyncIterator[_Begin]:
+async def tasks() -> AsyncIterator[_Begin]:
     """Give what begins a task; all of them end with the context, and it with any that fails.
 
     A failure of the body stays as it is, unlike in a TaskGroup.
@@ -85,6 +85,11 @@ class _Line:
     async def until(self, elapsed: float) -> None:
         await asyncio.sleep((elapsed - self.elapsed()) / self._speed)
 
+    def messages(self) -> Iterator[tuple[float, bytes]]:
+        """Yield what the meter sends, with the seconds since the start when it begins to."""
+        for when, frames in self._messages:
+            yield (when - self._start).total_seconds(), frames
+
     def all_faults(self, name: str) -> list[Fault]:
         """Return the faults of this name, whenever they are at work."""
         return [fault for fault in self._meter.faults if fault.name == name]
@@ -100,8 +105,7 @@ class _Line:
     async def pump(self, send: Callable[[bytes], None]) -> None:
         """Call `send` with each piece when it has arrived over the line."""
         pace = self._meter.model.line_speed
-        for when, frames in self._messages:
-            begun = (when - self._start).total_seconds()
+        for begun, frames in self.messages():
             await self.until(begun)
             if self.faults("stall"):
                 continue
@@ -126,6 +130,17 @@ class _Line:
             if not isinstance(fault.value, float):
                 return
             now += fault.value
+
+
+async def line_messages(
+    meter: SimulatedMeter, speed: float = 1.0, start: datetime | None = None
+) -> AsyncIterator[tuple[float, bytes]]:
+    """Yield each message when it is due, with the seconds of the meter since the start."""
+    line = _Line(meter, speed, start)
+    for elapsed, frames in line.messages():
+        await line.until(elapsed)
+        if not line.faults("stall"):
+            yield elapsed, frames
 
 
 class _Tcp:
@@ -224,7 +239,7 @@ async def serve_tcp(
     `start` (aware; now when left out) is the time of the meter at the beginning, from
     where it runs `speed` times as fast as ours. OSError when the port cannot be had.
     """
-    async with _tasks() as begin:
+    async with tasks() as begin:
         line = _Line(meter, speed, start)
         tcp = _Tcp(line, begin)
         server = await asyncio.start_server(tcp.connect, host, port)
@@ -319,7 +334,7 @@ async def serve_pty(
 
     pty.open()
     try:
-        async with _tasks() as begin:
+        async with tasks() as begin:
             begin(line.pump(pty.send))
             for fault in line.all_faults("down"):
                 begin(down(fault))
