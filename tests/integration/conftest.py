@@ -73,6 +73,10 @@ class Port:
         self.is_open = False
         self._done.set()
 
+    async def reconfigure_port(self, **settings: Any) -> None:
+        """Set the line otherwise."""
+        self.settings = settings
+
     async def read(self, count: int) -> bytes:
         """Give what was sent, b"" for the end of the link."""
         if not self._chunks:
