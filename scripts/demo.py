@@ -27,6 +27,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # run by its path, Python knows only the script's folder
 
 from simulator import ALIASES, MODELS, SimulatedMeter, create  # noqa: E402
+from simulator.readers import READERS  # noqa: E402
 
 DEMO = ROOT / ".demo"
 KEPT = DEMO / "demo.json"  # written when all is set up: the meter, and its port
@@ -34,6 +35,7 @@ METER = "aidon-3p"
 LOGIN = {"username": "demo", "password": "demo"}
 DASHBOARD = "han-port"
 HISTORY = timedelta(days=7)
+PLAIN = {"set_client_cert": False, "set_ca_cert": "off"}  # of MQTT: no encryption
 
 CONFIGURATION = """\
 # Only what the demo shows; default_config would ask the internet for its requirements
@@ -166,11 +168,59 @@ async def process(
 
 
 @asynccontextmanager
-async def simulated(meter: str, port: int) -> AsyncIterator[tuple[Any, int]]:
-    """Run the simulated meter on a port, 0 for any; give the process and the port."""
+async def broker(port: int) -> AsyncIterator[int]:
+    """Run an MQTT broker on a port, 0 for any; give the port."""
+    folders = os.environ["PATH"], "/usr/sbin", str(ROOT / ".tools/bin")
+    program = shutil.which("mosquitto", path=os.pathsep.join(folders))
+    if program is None:
+        raise DemoError(
+            "a reader on MQTT needs a broker; install mosquitto, and try again"
+        )
+    if not port:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+    settings = DEMO / "mosquitto.conf"
+    settings.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
+    with (DEMO / "mosquitto.log").open("wb") as log:
+        async with process(
+            program, "-c", str(settings), seconds=5, stdout=log, stderr=log
+        ):
+
+            async def listens() -> bool:
+                with suppress(OSError):
+                    _, writer = await asyncio.open_connection("127.0.0.1", port)
+                    writer.close()
+                    return True
+                return False
+
+            await until("the start of the broker", listens, 10)
+            yield port
+
+
+@asynccontextmanager
+async def simulated(
+    meter: str, port: int, reader: str | None
+) -> AsyncIterator[tuple[Any, int]]:
+    """Run the simulated meter on a port, 0 for any; give the process and the port.
+
+    With a reader the port is that of the broker.
+    """
+    async with AsyncExitStack() as stack:
+        if reader is None:
+            way = "--tcp", f"127.0.0.1:{port}", "--fault", "hour-list-first"
+        else:
+            port = await stack.enter_async_context(broker(port))
+            way = "--mqtt", f"127.0.0.1:{port}", "--reader", reader
+        yield await stack.enter_async_context(_simulator(meter, port, way))
+
+
+@asynccontextmanager
+async def _simulator(
+    meter: str, port: int, way: tuple[str, ...]
+) -> AsyncIterator[tuple[Any, int]]:
     async with process(
-        *(sys.executable, "-B", "-m", "simulator", "--meter", meter),
-        *("--tcp", f"127.0.0.1:{port}", "--fault", "hour-list-first"),
+        *(sys.executable, "-B", "-m", "simulator", "--meter", meter, *way),
         seconds=5,
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
@@ -268,12 +318,25 @@ async def log_in(api: Api) -> None:
     await api.exchange(ended["result"])
 
 
-async def add_meter(api: Api, port: int) -> None:
-    """Add the meter as a person does: the port, then yes."""
+async def add_meter(api: Api, port: int, reader: str | None) -> None:
+    """Add the meter as a person does: the port, then yes; or the broker and a search."""
     flows = "/api/config/config_entries/flow"
+    if reader is not None:
+        step = await api.rest("POST", flows, json={"handler": "mqtt"})
+        step = await api.rest(
+            "POST",
+            f"{flows}/{step['flow_id']}",
+            json={"broker": "127.0.0.1", "port": port, "other_settings": PLAIN},
+        )
+        if step["type"] != "create_entry":
+            raise DemoError(f"MQTT could not be set up: {step.get('errors')}")
     step = await api.rest("POST", flows, json={"handler": "han_port"})
     path = f"{flows}/{step['flow_id']}"
-    step = await api.rest("POST", path, json={"device": f"127.0.0.1:{port}"})
+    if reader is None:
+        step = await api.rest("POST", path, json={"device": f"127.0.0.1:{port}"})
+    else:
+        await api.rest("POST", path, json={"next_step_id": "topic"})
+        step = await api.rest("POST", path, json={})
 
     async def heard() -> Any:
         nonlocal step
@@ -282,6 +345,11 @@ async def add_meter(api: Api, port: int) -> None:
         return step["type"] != "progress"
 
     await until("a list of the meter", heard, 45)
+    if step["type"] == "form" and step["step_id"] == "found":
+        (field,) = step["data_schema"]
+        topic = {field["name"]: field["default"]}
+        step = await api.rest("POST", path, json=topic)
+        await until("a list of the meter", heard, 65)
     if step["type"] == "form" and not step["errors"]:
         step = await api.rest("POST", path, json={})
     if step["type"] != "create_entry":
@@ -429,7 +497,8 @@ async def run(arguments: argparse.Namespace, stop: asyncio.Event) -> None:
     if meter not in MODELS:
         known = ", ".join([*MODELS, *ALIASES])
         raise DemoError(f"no meter is called {meter}; there are {known}")
-    if arguments.clean or kept.get("meter") != meter:
+    reader = arguments.reader or (kept.get("reader") if not arguments.clean else None)
+    if arguments.clean or (kept.get("meter"), kept.get("reader")) != (meter, reader):
         kept = {}
     with socket.socket() as wanted:
         try:
@@ -445,7 +514,7 @@ async def run(arguments: argparse.Namespace, stop: asyncio.Event) -> None:
         stack.enter_context(folder(clean=not kept))
         print(f"Starting a simulated {meter} and Home Assistant ...", flush=True)
         simulator, meter_port = await stack.enter_async_context(
-            simulated(meter, kept.get("meter_port", 0))
+            simulated(meter, kept.get("meter_port", 0), reader)
         )
         server = await stack.enter_async_context(home_assistant(arguments.port))
         session = await stack.enter_async_context(aiohttp.ClientSession())
@@ -455,7 +524,9 @@ async def run(arguments: argparse.Namespace, stop: asyncio.Event) -> None:
             asyncio.create_task(simulator.wait()): "the simulated meter",
             asyncio.create_task(server.wait()): "Home Assistant",
         }
-        setting_up = asyncio.create_task(set_up(api, meter, meter_port, not kept))
+        setting_up = asyncio.create_task(
+            set_up(api, meter, meter_port, reader, not kept)
+        )
         for each in (*ended, setting_up):
             stack.callback(each.cancel)
         done, _ = await asyncio.wait(
@@ -463,7 +534,9 @@ async def run(arguments: argparse.Namespace, stop: asyncio.Event) -> None:
         )
         if setting_up in done:
             setting_up.result()
-            KEPT.write_text(json.dumps({"meter": meter, "meter_port": meter_port}))
+            KEPT.write_text(
+                json.dumps({"meter": meter, "meter_port": meter_port, "reader": reader})
+            )
             print(
                 f"""
   The meter     {api.url}/{DASHBOARD}
@@ -484,7 +557,9 @@ The simulated meter is on 127.0.0.1:{meter_port}. Ctrl-C stops all; what is left
         print("Stopping ...", flush=True)
 
 
-async def set_up(api: Api, meter: str, meter_port: int, new: bool) -> None:
+async def set_up(
+    api: Api, meter: str, meter_port: int, reader: str | None, new: bool
+) -> None:
     """Bring Home Assistant to where the meter is seen; a new one has nothing yet."""
     await until("the start of Home Assistant", lambda: answers(api), 180)
     if new:
@@ -493,7 +568,7 @@ async def set_up(api: Api, meter: str, meter_port: int, new: bool) -> None:
         await log_in(api)
     await until("the start of its parts", lambda: is_running(api), 180)
     if new:
-        await add_meter(api, meter_port)
+        await add_meter(api, meter_port, reader)
     await until("a value from the meter", lambda: is_speaking(api), 45)
     if new:
         shown = await entities(api)
@@ -510,6 +585,9 @@ def main() -> int:
     )
     parser.add_argument(
         "--meter", metavar="NAME", help=f"one of {', '.join([*MODELS, *ALIASES])}"
+    )
+    parser.add_argument(
+        "--reader", choices=READERS, help="through which the meter comes over MQTT"
     )
     parser.add_argument("--port", type=int, default=8123, help="of Home Assistant")
     parser.add_argument("--clean", action="store_true", help="forget the last time")
