@@ -15,7 +15,6 @@ from .const import CONF_METER_ID, CONF_MOVE, CONF_MOVED, DOMAIN
 from .coordinator import HanPortConfigEntry, HanPortCoordinator, stores
 from .source import SourceError
 from .takeover import async_ask_about_move, async_forget_move, async_take_over
-from .topic import open_device
 
 PLATFORMS = (Platform.BINARY_SENSOR, Platform.NUMBER, Platform.SENSOR)
 
@@ -38,9 +37,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: HanPortConfigEntry) -> b
     await coordinator.async_load()
     async with AsyncExitStack() as port:
         try:
-            chunks = await port.enter_async_context(
-                open_device(hass, coordinator.device)
-            )
+            source = await port.enter_async_context(coordinator.open_source())
         except SourceError as err:
             raise ConfigEntryNotReady(
                 translation_domain=DOMAIN,
@@ -49,7 +46,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: HanPortConfigEntry) -> b
             ) from err
         await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
         # From here on the coordinator closes it, also when Home Assistant stops.
-        coordinator.async_start(port.pop_all(), chunks)
+        coordinator.async_start(port.pop_all(), source)
     return True
 
 

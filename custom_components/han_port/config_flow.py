@@ -1,7 +1,6 @@
 """How does a person point us at a port, prove that it speaks, and change that later?"""
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -35,6 +34,7 @@ from . import takeover
 from .const import (
     CONF_AUTHENTICATION_KEY,
     CONF_ENCRYPTION_KEY,
+    CONF_LINE,
     CONF_MANUFACTURER,
     CONF_METER_ID,
     CONF_METER_TYPE,
@@ -43,26 +43,30 @@ from .const import (
     DOMAIN,
     KEYS,
 )
-from .coordinator import SEALED, SEALED_TIMES, make_decoder
+from .coordinator import make_decoder
+from .diagnosis import Diagnosis, Heard
+from .diagnostics import masked_frame
 from .options import HanPortOptionsFlow
 from .protocol import (
     ErrorCode,
+    Line,
     Meter,
     MeterReading,
-    Outcome,
     ProtocolError,
     Quantity,
     maker,
     model_name,
     parse_key,
 )
-from .protocol.envelope import Contents, Said, is_proved
+from .protocol.envelope import Contents, Said
 from .search import SEARCH_SECONDS, search
 from .source import OpenFailure, SourceError, normalise
-from .topic import SCHEME, decode, device_of, is_topic, open_device, size
+from .topic import SCHEME, decode, device_of, flat, is_topic, open_device
 
 # Two pushes of the slowest meters in use, which send every 15 s.
 LISTEN_SECONDS = 35
+# Where the setting of the line is searched too
+TUNE_SECONDS = 45
 # From the first reading on: the list that names the meter comes every 10 s, and one
 # of them may be damaged.
 IDENTIFY_SECONDS = 25
@@ -85,66 +89,6 @@ TOPIC_SCHEMA = vol.Schema({vol.Optional(CONF_TOPIC): str})
 PORT_SCHEMA = vol.Schema({vol.Required(CONF_DEVICE): SerialPortSelector()})
 
 
-class Heard:
-    """What came out of a port while the flow listened to it."""
-
-    def __init__(self) -> None:
-        """Start with silence."""
-        self.byte_count = 0
-        self.meter: Meter | None = None
-        self.values: dict[Quantity, float] = {}
-        self.unmeasured: set[Quantity] = set()
-        self.errors: Counter[ErrorCode] = Counter()
-        self.sealed: Outcome | None = None
-        # Whether anything was in an intact frame
-        self.proved = False
-
-    def add(self, count: int, outcomes: list[Outcome]) -> None:
-        """Take how many bytes came, and what the decoder made of them."""
-        self.byte_count += count
-        for outcome in outcomes:
-            self.proved = self.proved or is_proved(outcome)
-            match outcome.result:
-                case MeterReading(meter=meter) as reading:
-                    # A list of power alone may follow the one that names the meter.
-                    if self.meter is None or (
-                        self.meter.id is None and (meter.id or meter.manufacturer)
-                    ):
-                        self.meter = meter
-                    self.values.update(reading.values)
-                    self.unmeasured |= reading.unmeasured
-                case error:
-                    self.errors[error.code] += 1
-                    if error.code in SEALED:
-                        self.sealed = outcome
-
-    @property
-    def power(self) -> float | None:
-        """Import minus export in W, None if not heard."""
-        power = self.values.get(Quantity.ACTIVE_POWER_IMPORT)
-        if power is not None:
-            power -= self.values.get(Quantity.ACTIVE_POWER_EXPORT, 0)
-        return power
-
-    @property
-    def is_sealed(self) -> bool:
-        """Say whether it takes another key; a single wrong one may be damage."""
-        return bool(self.errors[ErrorCode.NO_KEY]) or (
-            self.errors[ErrorCode.WRONG_KEY] >= SEALED_TIMES
-        )
-
-    @property
-    def failure(self) -> str | None:
-        """The translation key of what is wrong, None if a meter spoke."""
-        if self.meter is not None:
-            return None
-        if self.is_sealed:
-            return "encrypted"
-        if self.errors[ErrorCode.UNSUPPORTED]:
-            return "unknown_list"
-        return "no_valid_frame" if self.byte_count else "nothing_received"
-
-
 class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
     """Ask for the port, listen to it, show which meter is there."""
 
@@ -161,6 +105,8 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
         """Start without a port."""
         self._device = ""
         self._heard = Heard()
+        # How the line was set last, None as long as it cannot be or is not known
+        self._line: Line | None = None
         self._listening: asyncio.Task[str | None] | None = None
         self._failure: str | None = None
         self._detail: dict[str, str] = {}
@@ -358,6 +304,7 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
         if not self._device:
             data = self._get_reconfigure_entry().data
             self._device = data[CONF_DEVICE]
+            self._line = Line.parse(data.get(CONF_LINE, ""))
             self._keys = _keys(data)
             if self._has_mqtt and user_input is None:
                 return self._show_ways()
@@ -470,14 +417,16 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
         if not self._listening.done():
             return self.async_show_progress(
                 step_id="listen",
-                progress_action="listen" if self._heard.meter is None else "identify",
+                progress_action=self._stage(),
                 progress_task=self._listening,
-                description_placeholders={"device": self._device},
+                description_placeholders=self._facts(),
             )
         self._failure = self._listening.result()
         self._listening = None
-        if self._failure == "encrypted":
+        if self._failure == Diagnosis.ENCRYPTED:
             next_step = "key"
+        elif isinstance(self._failure, Diagnosis):
+            next_step = self._failure
         elif self._failure and is_topic(self._device):
             next_step = "topic"
         elif self.source == SOURCE_RECONFIGURE:
@@ -486,6 +435,69 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
             next_step = "user" if self._failure else "confirm"
         return self.async_show_progress_done(next_step_id=next_step)
 
+    @property
+    def _seconds(self) -> int:
+        """How long to listen until a meter is heard."""
+        if is_topic(self._device):
+            return TOPIC_SECONDS
+        return LISTEN_SECONDS if self._line is None else TUNE_SECONDS
+
+    def _stage(self) -> str:
+        """Name what is heard now, as the key of its text."""
+        if self._heard.meter is not None:
+            return "identify"
+        if self._heard.damaged:
+            return "damaged"
+        return "bytes" if self._heard.byte_count else "listen"
+
+    def _facts(self) -> dict[str, str]:
+        """Give what the texts on what is heard tell."""
+        heard = self._heard
+        return {
+            "device": self._device,
+            "bytes": str(heard.byte_count),
+            "damaged": str(heard.damaged),
+            "frames": str(heard.frames),
+            "line": str(self._line) if self._line else "–",
+            "telnet": re.sub("^.*://", "rfc2217://", self._device),
+            "seconds": str(self._seconds),
+            "issues": ISSUES_URL,
+            "sample": masked_frame(heard.unknown) if heard.unknown else "–",
+        }
+
+    async def _async_step_trouble(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Say what is wrong with the port and what to do, and offer to listen again."""
+        return self.async_show_menu(
+            step_id=self._failure or Diagnosis.NOTHING_RECEIVED,
+            menu_options=["listen", "port"],
+            description_placeholders=self._facts(),
+        )
+
+    # The steps of what may be wrong, each with a text of its own
+    async_step_nothing_received = _async_step_trouble
+    async_step_no_valid_frame = _async_step_trouble
+    async_step_inverted = _async_step_trouble
+    async_step_bad_checksums = _async_step_trouble
+    async_step_short_lists_only = _async_step_trouble
+    async_step_unknown_list = _async_step_trouble
+    async_step_telnet = _async_step_trouble
+    async_step_port_in_use = _async_step_trouble
+    async_step_http = _async_step_trouble
+    async_step_decoded_values = _async_step_trouble
+    async_step_text = _async_step_trouble
+    async_step_closed = _async_step_trouble
+
+    async def async_step_port(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for another port."""
+        self._failure = None
+        if is_topic(self._device):
+            return await self.async_step_topic()
+        return await self._async_ask_port(user_input)
+
     async def _async_listen(self) -> str | None:
         """Find out which meter is on the port; return the error if it is none.
 
@@ -493,7 +505,7 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
         let go of it are set up again as soon as this ends, however it ends.
         """
         self._heard, self._said = Heard(), None
-        self._detail = {"seconds": str(LISTEN_SECONDS), "issues": ISSUES_URL}
+        self._detail = {}
         if self.source != SOURCE_RECONFIGURE:
             async with self._entries_unloaded():
                 return await self._async_hear()
@@ -509,7 +521,12 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
                 self._detail["found"] = meter_id or ""
                 return "wrong_meter" if meter_id else "unidentified"
             self.hass.config_entries.async_update_entry(
-                entry, data={**self._with_keys(entry), CONF_DEVICE: self._device}
+                entry,
+                data={
+                    **self._with_keys(entry),
+                    CONF_DEVICE: self._device,
+                    **self._with_line(),
+                },
             )
             return None
 
@@ -543,44 +560,52 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
         if known is not None and known.meter is not None and known.meter.id is not None:
             self._heard = known
             return None
-        heard = self._heard
-        seconds = TOPIC_SECONDS if is_topic(self._device) else LISTEN_SECONDS
+        heard, shown = self._heard, self._facts()
         decoder = make_decoder(self._keys)
         started = self.hass.loop.time()
 
         @callback
         def show_progress(now: datetime) -> None:
             """Move the bar: what has passed of the time that is left to the meter."""
-            limit = seconds if heard.meter is None else IDENTIFY_SECONDS
+            nonlocal shown
+            limit = self._seconds if heard.meter is None else IDENTIFY_SECONDS
             self.async_update_progress(
                 min((self.hass.loop.time() - started) / limit, 1)
             )
+            if heard.meter is None and shown != (shown := self._facts()):
+                self.async_notify_flow_changed()
 
         stop_progress = async_track_time_interval(
             self.hass, show_progress, timedelta(seconds=1)
         )
         try:
-            async with (
-                open_device(self.hass, self._device) as chunks,
-                asyncio.timeout(seconds) as limit,
-            ):
-                async for chunk in chunks:
-                    if isinstance(chunk, Contents) and chunk.said is not None:
-                        self._said = chunk
-                    silent = heard.meter is None
-                    heard.add(size(chunk), decode(decoder, chunk))
-                    if heard.is_sealed:
-                        break
-                    if heard.meter is None:
-                        continue
-                    if heard.meter.id is not None:
-                        break
-                    if silent:
-                        started = self.hass.loop.time()
-                        limit.reschedule(started + IDENTIFY_SECONDS)
-                        self.async_notify_flow_changed()
-                else:
-                    return "closed"
+            async with open_device(self.hass, self._device, self._line) as source:
+                self._line = source.line
+                async with asyncio.timeout(self._seconds) as limit:
+                    async for chunk in source:
+                        if isinstance(chunk, Contents) and chunk.said is not None:
+                            self._said = chunk
+                        silent, data = heard.meter is None, flat(chunk)
+                        if not chunk:
+                            decoder = make_decoder(self._keys)
+                            self._line = source.line
+                        if heard.add(data, decode(decoder, chunk)):
+                            source.found()
+                        else:
+                            source.missed(data)
+                            heard.look = source.look
+                        if heard.is_sealed:
+                            break
+                        if heard.meter is None:
+                            continue
+                        if heard.meter.id is not None:
+                            break
+                        if silent:
+                            started = self.hass.loop.time()
+                            limit.reschedule(started + IDENTIFY_SECONDS)
+                            self.async_notify_flow_changed()
+                    else:
+                        heard.closed = True
         except TimeoutError:
             pass
         except SourceError as err:
@@ -591,10 +616,13 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
             return err.reason
         finally:
             stop_progress()
-        self._detail["bytes"] = str(heard.byte_count)
         if is_topic(self._device):
             return _topic_failure(heard, self._said)
-        return heard.failure
+        return heard.diagnosis
+
+    def _with_line(self) -> dict[str, str]:
+        """Give what the data of an entry say of the line, nothing if it cannot be set."""
+        return {} if self._line is None else {CONF_LINE: str(self._line)}
 
     async def async_step_reauth(
         self, entry_data: Mapping[str, Any]
@@ -706,6 +734,7 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
                     if quantity in values and quantity not in self._heard.unmeasured
                 ],
                 **self._keys,
+                **self._with_line(),
                 **({CONF_MOVE: self._moves} if self._moves else {}),
             },
         )
@@ -752,8 +781,8 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
 
 def _topic_failure(heard: Heard, said: Contents | None) -> str | None:
     """Give the translation key of what is wrong with a topic, None if a meter spoke."""
-    failure = heard.failure
-    if failure in (None, "encrypted") or heard.proved:
+    failure = heard.diagnosis
+    if failure in (None, Diagnosis.ENCRYPTED) or heard.proved:
         return failure
     if said is not None:
         match said.said:

@@ -3,6 +3,7 @@
 DOMAIN = "han_port"
 
 # entry.data, beside homeassistant.const.CONF_DEVICE
+CONF_LINE = "line"
 CONF_MANUFACTURER = "manufacturer"
 CONF_METER_ID = "meter_id"
 CONF_METER_TYPE = "meter_type"

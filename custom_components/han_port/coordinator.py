@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 import logging
 from random import uniform
@@ -20,6 +20,7 @@ from homeassistant.util.dt import get_default_time_zone, utcnow
 
 from .accounting import Account
 from .const import (
+    CONF_LINE,
     CONF_METER_ID,
     CONF_QUANTITIES,
     CONF_SUBMETERS,
@@ -27,10 +28,12 @@ from .const import (
     KEYS,
     NET_POWER,
 )
+from .diagnosis import SEALED, SEALED_TIMES, Heard
 from .options import peak_rules
 from .protocol import (
     Decoder,
     ErrorCode,
+    Line,
     Meter,
     MeterKind,
     MeterReading,
@@ -38,8 +41,8 @@ from .protocol import (
     Quantity,
 )
 from .protocol.envelope import Contents, Said
-from .source import SourceError
-from .topic import Chunk, decode, open_device, size
+from .source import Source, SourceError
+from .topic import Topic, decode, flat, open_device
 
 _LOGGER = logging.getLogger(__package__)
 
@@ -63,11 +66,6 @@ TOGETHER = 0.5
 
 # Times in a row that a counter has to be lower before that is believed
 LOWER_TIMES = 3
-
-# Messages in a row that the keys do not open until new ones are asked for: the first of a
-# stream may be damaged in a way that looks like it.
-SEALED_TIMES = 3
-SEALED = (ErrorCode.NO_KEY, ErrorCode.WRONG_KEY)
 
 # Counters never go back, and hold until the meter sends the next.
 COUNTERS = frozenset(
@@ -160,6 +158,7 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         self._storing = False
         # What a reader on MQTT said last about itself
         self.said: Contents | None = None
+        self.heard = Heard()
         # The last message that the keys did not open: new keys are tried on it.
         self.sealed: Outcome | None = None
         self._sealed_times = 0
@@ -182,14 +181,14 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         await self._peak_store.async_save(self.account.peaks.as_dict())
 
     @callback
-    def async_start(self, port: AsyncExitStack, chunks: AsyncIterator[Chunk]) -> None:
+    def async_start(self, port: AsyncExitStack, source: Source | Topic) -> None:
         """Read on from a port that was opened, and from now on own it."""
         entry = self.config_entry
         entry.async_on_unload(
             usb.async_register_port_event_callback(self.hass, self._on_port_event)
         )
         entry.async_create_background_task(
-            self.hass, self._keep_reading(port, chunks), f"HAN Port {self.device}"
+            self.hass, self._keep_reading(port, source), f"HAN Port {self.device}"
         )
 
     @callback
@@ -225,17 +224,15 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
             self._wake.set()
 
     async def _keep_reading(
-        self, port: AsyncExitStack, chunks: AsyncIterator[Chunk] | None
+        self, port: AsyncExitStack, source: Source | Topic | None
     ) -> None:
         """Read until cancelled, and open the port again whenever it is lost."""
         while True:
             try:
                 async with port:
-                    if chunks is None:
-                        chunks = await port.enter_async_context(
-                            open_device(self.hass, self.device)
-                        )
-                    await self._read(chunks)
+                    if source is None:
+                        source = await port.enter_async_context(self.open_source())
+                    await self._read(source)
                 reason = "the connection was closed"
             except SourceError as err:
                 reason = err.detail
@@ -245,7 +242,7 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
                 # Whatever it is, it must not end the data until the next restart.
                 _LOGGER.exception("Unexpected error while reading %s", self.device)
                 reason = repr(err)
-            chunks = None
+            source = None
             self._lose(reason)
             await self._pause()
 
@@ -263,15 +260,24 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
             # The file of a new port may take another moment to appear.
             self._delay = SHORTEST_DELAY
 
-    async def _read(self, chunks: AsyncIterator[Chunk]) -> None:
+    def open_source(self) -> AbstractAsyncContextManager[Source | Topic]:
+        """Open the port, as it was set when it worked last, or the topic."""
+        known = Line.parse(self.config_entry.data.get(CONF_LINE, ""))
+        return open_device(self.hass, self.device, known)
+
+    async def _read(self, source: Source | Topic) -> None:
         """Read until the link ends; TimeoutError if there is no reading for too long."""
         self.counters["connects"] += 1
         self._identified = self.config_entry.data[CONF_METER_ID] is None
         self._sealed_times = 0
+        self.heard = Heard()
         decoder = make_decoder(self.config_entry.data)
         async with asyncio.timeout(self._silent_after) as silence:
-            async for chunk in chunks:
-                self.counters["bytes"] += size(chunk)
+            async for chunk in source:
+                if not chunk:
+                    decoder = make_decoder(self.config_entry.data)
+                data = flat(chunk)
+                self.counters["bytes"] += len(data)
                 if isinstance(chunk, Contents) and chunk.said is not None:
                     self.said = chunk
                     if chunk.said is Said.OFFLINE:
@@ -280,8 +286,23 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
                         silence.reschedule(self.hass.loop.time() + OFFLINE_CHECK)
                     elif chunk.said is Said.ONLINE:
                         silence.reschedule(self.hass.loop.time() + self._silent_after)
-                if self._take(decode(decoder, chunk)):
+                outcomes = decode(decoder, chunk)
+                if self.heard.add(data, outcomes):
+                    source.found()
+                    self._remember_line(source.line)
+                else:
+                    source.missed(data)
+                if self._take(outcomes):
                     silence.reschedule(self.hass.loop.time() + self._silent_after)
+        self.heard.closed = True
+
+    def _remember_line(self, line: Line | None) -> None:
+        """Store how the line is set, now that a frame has proved it."""
+        entry = self.config_entry
+        if line is not None and entry.data.get(CONF_LINE) != str(line):
+            self.hass.config_entries.async_update_entry(
+                entry, data={**entry.data, CONF_LINE: str(line)}
+            )
 
     def _take(self, outcomes: list[Outcome]) -> bool:
         """Take what one chunk completed; say whether a reading of the meter was in it."""

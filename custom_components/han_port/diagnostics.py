@@ -23,7 +23,8 @@ SHORTEST_IDENTITY = 6
 # And half of what is not as long.
 SHORTEST_DAMAGED = 8
 
-DAMAGED = (ErrorCode.CRC, ErrorCode.TRUNCATED)
+# What in these may be an identity is not known.
+DAMAGED = (ErrorCode.CRC, ErrorCode.TRUNCATED, ErrorCode.UNSUPPORTED)
 
 # Lines of a telegram that say who the meter or a submeter is; 0-0:96.1.4 is a version.
 IDENTITY_LINE = re.compile(
@@ -83,6 +84,17 @@ async def async_get_config_entry_diagnostics(
             for outcome in outcomes
         ],
     }
+
+
+def masked_frame(outcome: Outcome) -> str:
+    """Give the frame of a single outcome in hexadecimal without any identity."""
+    known = {
+        form
+        for meter in _meters_of(outcome.result)
+        for forms in _forms_of(meter)
+        for form in forms
+    }
+    return _masked_frame(outcome, known)
 
 
 def without_host(device: str) -> str:

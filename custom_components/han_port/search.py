@@ -50,8 +50,8 @@ class Listener(Protocol):
 
     meter: Meter | None
 
-    def add(self, count: int, outcomes: list[Outcome]) -> None:
-        """Take how many bytes came, and what the decoder made of them."""
+    def add(self, chunk: bytes, outcomes: list[Outcome]) -> bool:
+        """Take what came and what the decoder made of it; say if a frame was intact."""
 
 
 async def search[H: Listener](
@@ -97,7 +97,7 @@ async def search[H: Listener](
             found[device] = make()
         if len(opened) < MOST_TOPICS:
             opened[topic] = envelope, decoder
-        found[device].add(len(payload), outcomes)
+        found[device].add(payload, outcomes)
         if len(found) >= MOST_METERS and all(
             each.meter is not None and each.meter.id for each in found.values()
         ):

@@ -5,9 +5,9 @@ itself when the broker was gone: nothing is closed and opened meanwhile.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from typing import Final
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final, Self
 
 import probatio as vol
 
@@ -15,9 +15,9 @@ from homeassistant.components import mqtt
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 
-from .protocol import Decoder, Outcome
+from .protocol import Decoder, Line, Look, Outcome
 from .protocol.envelope import Contents, Envelope, Said
-from .source import OpenFailure, SourceError, open_source
+from .source import OpenFailure, Source, SourceError, open_source
 
 SCHEME: Final = "mqtt://"
 
@@ -29,6 +29,34 @@ _STATUS: Final = "/status"
 _DATA: Final = "/data"
 
 type Chunk = bytes | Contents
+
+
+class Topic:
+    """A subscribed topic: like a `Source`, but of the contents of payloads, without end.
+
+    There is no line to set.
+    """
+
+    line: Line | None = None
+    look: Look | None = None
+
+    def __init__(self, queue: asyncio.Queue[Contents]) -> None:
+        """Take where the contents wait."""
+        self._queue = queue
+
+    def __aiter__(self) -> Self:
+        """Give the contents."""
+        return self
+
+    async def __anext__(self) -> Contents:
+        """Wait for the next contents."""
+        return await self._queue.get()
+
+    def found(self) -> None:
+        """Take note that a frame was intact, which changes nothing."""
+
+    def missed(self, chunk: bytes) -> None:
+        """Take note that there was none, which changes nothing."""
 
 
 def is_topic(device: str) -> bool:
@@ -46,8 +74,8 @@ def device_of(topic: str) -> str:
 
 @asynccontextmanager
 async def open_device(
-    hass: HomeAssistant, device: str
-) -> AsyncIterator[AsyncIterator[Chunk]]:
+    hass: HomeAssistant, device: str, known: Line | None
+) -> AsyncIterator[Source | Topic]:
     """Open a port or a topic, as `source.open_source` does.
 
     A topic gives the contents of its payloads. Said.OFFLINE is among them when the broker
@@ -56,18 +84,15 @@ async def open_device(
     """
     async with AsyncExitStack() as stack:
         if is_topic(device):
-            chunks: AsyncIterator[Chunk] = await stack.enter_async_context(
-                _open_topic(hass, device)
-            )
+            yield await stack.enter_async_context(_open_topic(hass, device))
         else:
-            chunks = await stack.enter_async_context(open_source(device))
-        yield chunks
+            yield await stack.enter_async_context(
+                open_source(device, hass.config.country, known)
+            )
 
 
 @asynccontextmanager
-async def _open_topic(
-    hass: HomeAssistant, device: str
-) -> AsyncIterator[AsyncIterator[Contents]]:
+async def _open_topic(hass: HomeAssistant, device: str) -> AsyncIterator[Topic]:
     topic = device.removeprefix(SCHEME)
     queue: asyncio.Queue[Contents] = asyncio.Queue(QUEUE)
     envelope = Envelope()
@@ -117,13 +142,7 @@ async def _open_topic(
         stack.callback(mqtt.async_subscribe_connection_status(hass, connection_changed))
         if not mqtt.is_connected(hass):
             connection_changed(False)
-        async with aclosing(_contents(queue)) as contents:
-            yield contents
-
-
-async def _contents(queue: asyncio.Queue[Contents]) -> AsyncGenerator[Contents]:
-    while True:
-        yield await queue.get()
+        yield Topic(queue)
 
 
 def decode(decoder: Decoder, chunk: Chunk) -> list[Outcome]:
@@ -137,8 +156,8 @@ def decode(decoder: Decoder, chunk: Chunk) -> list[Outcome]:
     ]
 
 
-def size(chunk: Chunk) -> int:
-    """Count the bytes of a chunk of either kind."""
+def flat(chunk: Chunk) -> bytes:
+    """Give the bytes of a chunk of either kind."""
     if isinstance(chunk, bytes):
-        return len(chunk)
-    return sum(len(message.data) for message in chunk.messages)
+        return chunk
+    return b"".join(message.data for message in chunk.messages)

@@ -75,6 +75,7 @@ class Port:
 
     async def reconfigure_port(self, **settings: Any) -> None:
         """Set the line otherwise."""
+        assert self.is_open
         self.settings = settings
 
     async def read(self, count: int) -> bytes:

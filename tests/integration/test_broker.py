@@ -13,7 +13,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.han_port.config_flow import Heard
+from custom_components.han_port.diagnosis import Heard
 from custom_components.han_port.protocol import Decoder, MeterReading
 from custom_components.han_port.protocol.envelope import Envelope
 from custom_components.han_port.search import search

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from unittest.mock import AsyncMock, patch
 
 import probatio as vol
@@ -21,6 +21,7 @@ from custom_components.han_port import config_flow, topic
 from custom_components.han_port.const import DOMAIN
 from custom_components.han_port.protocol import (
     Decoder,
+    Line,
     Meter,
     MeterReading,
     Outcome,
@@ -144,22 +145,39 @@ class Port:
         self._chunks = asyncio.Queue()
 
     @asynccontextmanager
-    async def open(self, device: str) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Stand in for open_source."""
+    async def open(
+        self, device: str, country: str | None, known: Line | None
+    ) -> AsyncIterator[Self]:
+        """Stand in for open_source, of a raw TCP bridge: its line cannot be set."""
         self.opened.append(device)
         if self.failure is not None:
             raise self.failure
         self.is_open = True
         try:
-            yield self._read()
+            yield self
         finally:
             self.is_open = False
 
-    async def _read(self) -> AsyncIterator[bytes]:
-        while chunk := await self._chunks.get():
-            if isinstance(chunk, SourceError):
-                raise chunk
-            yield chunk
+    line = None
+    look = None
+
+    def found(self) -> None:
+        """Take note that a frame was intact."""
+
+    def missed(self, chunk: bytes) -> None:
+        """Take note that there was none."""
+
+    def __aiter__(self) -> Self:
+        """Give what was sent."""
+        return self
+
+    async def __anext__(self) -> bytes:
+        """Wait for more."""
+        if not (chunk := await self._chunks.get()):
+            raise StopAsyncIteration
+        if isinstance(chunk, SourceError):
+            raise chunk
+        return chunk
 
 
 @pytest.fixture(name="port")
@@ -222,6 +240,11 @@ def _texts() -> Iterator[None]:
                 ]
                 for field in (result["data_schema"] or vol.Schema({})).schema:
                     shown += [step[key][field] for key in ("data", "data_description")]
+            case FlowResultType.MENU:
+                step = TEXTS["step"][result["step_id"]]
+                shown = [step["title"], step["description"]]
+                options: Any = result["menu_options"]
+                shown += [step["menu_options"][each] for each in options]
             case FlowResultType.SHOW_PROGRESS:
                 shown = [TEXTS["progress"][result["progress_action"]]]
             case FlowResultType.ABORT:
@@ -344,6 +367,24 @@ def assert_failed(
     assert schema is not None
     (field,) = schema.schema
     assert field.description == {"suggested_value": device}
+
+
+async def assert_trouble(
+    hass: HomeAssistant, flow: ConfigFlowResult, step: str, **placeholders: str
+) -> ConfigFlowResult:
+    """Expect the step that says what is wrong; give the form of the port from there."""
+    assert flow["type"] is FlowResultType.MENU
+    assert flow["step_id"] == step
+    assert flow["menu_options"] == ["listen", "port"]
+    given = flow["description_placeholders"]
+    assert given is not None
+    assert given.items() >= {"device": DEVICE, **placeholders}.items()
+    form = await hass.config_entries.flow.async_configure(
+        flow["flow_id"], {"next_step_id": "port"}
+    )
+    assert form["step_id"] == "user"
+    assert not form["errors"]
+    return form
 
 
 @pytest.mark.parametrize(
@@ -503,7 +544,8 @@ async def test_user_lists_of_power_first(hass: HomeAssistant, port: Port) -> Non
     changes = async_capture_events(hass, EVENT_DATA_ENTRY_FLOW_PROGRESSED)
     flow = await submit(hass, await begin(hass))
     assert flow["progress_action"] == "listen"
-    assert flow["description_placeholders"] == {"device": DEVICE}
+    assert flow["description_placeholders"] is not None
+    assert flow["description_placeholders"]["device"] == DEVICE
     changes.clear()
 
     port.send(POWER_LIST, POWER_LIST)
@@ -636,49 +678,94 @@ async def test_user_link_breaks(hass: HomeAssistant, port: Port) -> None:
     await succeed(hass, port, flow)
 
 
-@pytest.mark.parametrize(
-    "before",
-    [[], [b"Port already in use\r\n"], [POWER_LIST]],
-    ids=["at-once", "banner", "before-the-id"],
-)
-async def test_user_link_closed(
-    hass: HomeAssistant, port: Port, before: list[bytes]
-) -> None:
-    """A bridge that hangs up is told from one that is silent."""
-    port.send(*before, b"")
-    flow = await listen(hass, await begin(hass))
-    assert_failed(flow, "closed")
-    await succeed(hass, port, flow)
+DAMAGED = FULL_LIST[:100] + bytes([FULL_LIST[100] ^ 1]) + FULL_LIST[101:]
+TELEGRAM = simulator.create("p1-se", seed=1).message(NOON, 3)
 
 
 @pytest.mark.parametrize(
-    ("chunks", "error", "placeholders"),
+    ("chunks", "step", "placeholders"),
     [
         ([], "nothing_received", {"seconds": "0.02"}),
         ([b"\x00" * 500, b"\xff" * 500], "no_valid_frame", {"bytes": "1000"}),
+        ([DAMAGED] * 2, "bad_checksums", {"damaged": "2", "frames": "2"}),
         (
-            [FULL_LIST[:100] + bytes([FULL_LIST[100] ^ 1]) + FULL_LIST[101:]],
-            "no_valid_frame",
-            {"bytes": str(len(FULL_LIST))},
+            [TELEGRAM.replace(b"0-0:1.0.0", b"0-0:1.0.1")],
+            "bad_checksums",
+            {"damaged": "1", "frames": "1"},
         ),
-        ([UNKNOWN_LIST], "unknown_list", {"issues": config_flow.ISSUES_URL}),
+        (
+            [POWER_LIST, DAMAGED, POWER_LIST, DAMAGED, POWER_LIST],
+            "short_lists_only",
+            {"damaged": "2", "frames": "5"},
+        ),
+        ([UNKNOWN_LIST], "unknown_list", {"sample": UNKNOWN_LIST.hex()}),
+        ([b"\xff\xfb\x01\xff\xfb\x03"], "telnet", {}),
+        ([b"HTTP/1.1 400 Bad Request\r\n", b""], "http", {}),
+        ([b"<html><body>"], "http", {}),
+        ([b'{"id":"1","data":{"P":1}}\n'], "decoded_values", {}),
+        ([b"[I][app:100]: ESPHome version 2026.9.0\r\n"], "text", {"bytes": "40"}),
+        ([b"Port already in use\r\n", b""], "port_in_use", {}),
+        ([b"Port already in use\r\n"], "port_in_use", {}),
+        ([b""], "closed", {}),
+        ([POWER_LIST, b""], "closed", {}),
     ],
-    ids=["silence", "noise", "damaged", "unknown-list"],
 )
 @pytest.mark.usefixtures("impatient")
-async def test_user_no_meter(
+async def test_user_trouble(
     hass: HomeAssistant,
     port: Port,
     chunks: list[bytes],
-    error: str,
+    step: str,
     placeholders: dict[str, str],
 ) -> None:
-    """What was heard instead of a meter decides the error."""
+    """Each cause has a text of its own, and from each the flow goes on."""
     port.send(*chunks)
     flow = await listen(hass, await begin(hass))
-    assert_failed(flow, error, **placeholders)
+    form = await assert_trouble(hass, flow, step, **placeholders)
     assert not port.is_open
-    await succeed(hass, port, flow)
+    port.forget()
+    await succeed(hass, port, form)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_user_listen_again(hass: HomeAssistant, port: Port) -> None:
+    """From a port that was closed to a meter it takes one click, on the same port."""
+    flow = await listen(hass, await begin(hass))
+    assert flow["step_id"] == "nothing_received"
+    port.send(FULL_LIST)
+    flow = await hass.config_entries.flow.async_configure(
+        flow["flow_id"], {"next_step_id": "listen"}
+    )
+    assert flow["type"] is FlowResultType.SHOW_PROGRESS
+    await hass.async_block_till_done(wait_background_tasks=True)
+    flow = await hass.config_entries.flow.async_configure(flow["flow_id"])
+    result = await confirm(hass, flow)
+    assert result["result"].unique_id == METER.id
+    assert port.opened == [DEVICE] * 2
+
+
+@pytest.mark.parametrize(
+    ("chunks", "stage"),
+    [
+        ([], "listen"),
+        ([b"\x00" * 50], "bytes"),
+        ([DAMAGED], "damaged"),
+        ([POWER_LIST], "identify"),
+    ],
+)
+async def test_user_stages(
+    hass: HomeAssistant, port: Port, chunks: list[bytes], stage: str
+) -> None:
+    """What is heard is said while it is heard."""
+    flow = await submit(hass, await begin(hass))
+    await hass.async_block_till_done()
+    port.send(*chunks)
+    await hass.async_block_till_done()
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=1))
+    await hass.async_block_till_done()
+    flow = await hass.config_entries.flow.async_configure(flow["flow_id"])
+    assert flow["progress_action"] == stage
+    hass.config_entries.flow.async_abort(flow["flow_id"])
 
 
 async def submit_keys(

@@ -11,6 +11,7 @@ from unittest.mock import Mock, patch
 from freezegun.api import FrozenDateTimeFactory
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
+import serialx
 
 from custom_components.han_port import coordinator
 from custom_components.han_port.protocol import (
@@ -813,3 +814,37 @@ async def test_serial_port(
         await until(hass, meter.id, "off")
         assert state(hass, "voltage_l1") == "unavailable"
     assert await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_line_is_remembered(
+    hass: HomeAssistant, port: Port, freezer: FrozenDateTimeFactory
+) -> None:
+    """The setting that a frame has proved is stored, and tried first next time."""
+    entry = await set_up(hass, make_entry(line="2400 8E1"))
+    assert port.settings["parity"] == serialx.Parity.EVEN
+    await say(hass, port, METER.list(2))
+    assert entry.data["line"] == "2400 8E1"
+
+
+async def test_line_turns_bad(
+    hass: HomeAssistant, port: Port, freezer: FrozenDateTimeFactory
+) -> None:
+    """Where an adapter or meter is set otherwise, the line is found again by itself."""
+    entry = await set_up(hass, make_entry(line="2400 8N1"))
+    await say(hass, port, METER.list(2))
+    assert connection(hass) == "on"
+    # No frame of this connection is lost on the search: it has been proved.
+    await say(hass, port, b"\x12\x34" * 30)
+    await wait(hass, freezer, 1)
+    assert port.settings["parity"] == serialx.Parity.NONE
+    await wait(hass, freezer, 120)
+    assert connection(hass) == "off"
+    # Opened again: flags show that frames come, and that they are shifted.
+    await wait(hass, freezer, 2)
+    await wait(hass, freezer, 1)
+    await say(hass, port, b"\x7e\xff\x12\x34" * 30)
+    await wait(hass, freezer, 1)
+    assert port.settings["parity"] == serialx.Parity.EVEN
+    await say(hass, port, METER.list(2))
+    assert entry.data["line"] == "2400 8E1"
+    assert connection(hass) == "on"

@@ -91,6 +91,7 @@ async def test_diagnostics(
         "meter_type": "6534",
         "meter_id": MASKED,
         "encryption_key": "**REDACTED**",
+        "line": "2400 8N1",
     }
     assert diagnostics["entry"]["options"] == {}
     assert diagnostics["connected"] is True

@@ -9,6 +9,7 @@ from pytest_homeassistant_custom_component.common import (
     async_fire_mqtt_message,
 )
 
+from custom_components.han_port.protocol.envelope import Contents
 from custom_components.han_port.source import OpenFailure, SourceError
 from custom_components.han_port.topic import QUEUE, device_of, open_device
 from homeassistant.config_entries import ConfigEntryState
@@ -152,12 +153,12 @@ async def test_unload(hass: HomeAssistant, entry: MockConfigEntry) -> None:
 
 async def test_flood(hass: HomeAssistant, mqtt_mock: Any) -> None:
     """Of more than can wait the newest are kept."""
-    async with open_device(hass, f"mqtt://{TOPIC}") as chunks:
+    async with open_device(hass, f"mqtt://{TOPIC}", None) as chunks:
         for number in range(QUEUE + 5):
             async_fire_mqtt_message(hass, TOPIC, b"%d" % number)
         await hass.async_block_till_done()
         first = await anext(chunks)
-        assert not isinstance(first, bytes)
+        assert isinstance(first, Contents)
         assert first.text == "5"
 
 

@@ -75,10 +75,12 @@ def test_errors_can_happen(language: str) -> None:
 
 @each_language
 def test_causes(language: str) -> None:
-    """Silence has three usual causes, said in the order of how frequent they are."""
-    text = LANGUAGES[language]["config"]["error"]["nothing_received"]
-    assert re.findall(r"\((\d)\)", text) == ["1", "2", "3"]
-    assert re.search(r"\(1\).*HAN.*\(2\).*RJ45.*\(3\).*[Aa]dapter", text)
+    """Silence has four usual causes, said in the order of how frequent they are."""
+    text = LANGUAGES[language]["config"]["step"]["nothing_received"]["description"]
+    causes = re.findall(r"^\d\. .*$", text, re.MULTILINE)
+    assert [each[:2] for each in causes] == ["1.", "2.", "3.", "4."]
+    for cause, word in zip(causes, ("HAN", "RJ45", "P1", "Kamstrup"), strict=True):
+        assert word in cause
 
 
 def leaves(tree: dict[str, Any]) -> list[str]:

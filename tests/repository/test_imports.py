@@ -20,11 +20,11 @@ MANIFEST = json.loads((FOLDER / "manifest.json").read_text())
 # Each module imports from tiers below its own; those not named here stand on the top tier
 TIERS = (
     {"const", "protocol"},
-    {"accounting", "source"},
+    {"accounting", "diagnosis", "source"},
     {"options", "statistics", "takeover", "topic"},
     {"search"},
     {"coordinator"},
-    {"actions", "entity"},
+    {"actions", "diagnostics", "entity"},
 )
 # What computes: no clock, file, network, task or log
 PURE = set(

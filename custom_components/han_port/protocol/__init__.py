@@ -1,6 +1,7 @@
 """Bytes of a meter's customer port to readings; knows nothing of Home Assistant."""
 
 from .decoder import Decoder, Foreign, foreign
+from .line import Line, LineDetector, Look, candidates
 from .lists import maker
 from .models import model_name
 from .reading import (
@@ -18,12 +19,16 @@ __all__ = [
     "Decoder",
     "ErrorCode",
     "Foreign",
+    "Line",
+    "LineDetector",
+    "Look",
     "Meter",
     "MeterKind",
     "MeterReading",
     "Outcome",
     "ProtocolError",
     "Quantity",
+    "candidates",
     "decode",
     "foreign",
     "maker",

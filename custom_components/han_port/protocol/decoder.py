@@ -73,6 +73,7 @@ class Foreign(StrEnum):
 
     TELNET = "telnet"
     PORT_IN_USE = "port_in_use"
+    HTTP = "http"
     DECODED = "decoded"
     TEXT = "text"
 
@@ -83,12 +84,14 @@ class Foreign(StrEnum):
 _FOREIGN: Final = (
     (Foreign.TELNET, re.compile(rb"\xff[\xfb-\xfe]")),
     (Foreign.PORT_IN_USE, re.compile(rb"Port already in use|Port's device failed")),
+    (Foreign.HTTP, re.compile(rb"HTTP/1\.[01] |\s*<!doctype|\s*<html", re.IGNORECASE)),
     (Foreign.DECODED, re.compile(rb"\s*\{\s*\"")),
-    (Foreign.TEXT, re.compile(rb"[\t\r\n\x20-\x7e\x80-\xf4]{8,}")),
+    (Foreign.TEXT, re.compile(rb"[\t\r\n\x20-\x7e]{8,}")),
 )
 _SAYS: Final = {
     Foreign.TELNET: "telnet negotiation: the bridge is not in raw mode",
     Foreign.PORT_IN_USE: "the bridge says that its port is in use or failed",
+    Foreign.HTTP: "a web page: the port is that of a web server",
     Foreign.DECODED: "JSON: the reader sends decoded values",
     Foreign.TEXT: "text of no meter",
 }

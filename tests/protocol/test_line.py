@@ -1,0 +1,182 @@
+"""Is the setting of a line found by what its bytes look like?"""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from custom_components.han_port.protocol import Decoder, MeterReading
+from custom_components.han_port.protocol.line import (
+    LINES,
+    Line,
+    LineDetector,
+    Look,
+    candidates,
+    look,
+)
+import simulator
+from tests.protocol.uart import receive, seconds, wave
+
+START = datetime(2026, 1, 15, 12, 0, 1, tzinfo=UTC)
+HAN, EVEN, P1, OLD_P1 = LINES[:4]
+SEVEN = Line(9600, 7, "E")
+
+
+def messages(name: str) -> list[bytes]:
+    """Give what a simulated meter sends in a minute."""
+    meter = simulator.create(name, seed=1)
+    return [frame for _, frame in meter.messages(START, START + timedelta(minutes=1))]
+
+
+def test_text() -> None:
+    """A setting is read as it is written, and nothing else is one."""
+    assert [str(line) for line in LINES] == [
+        *("2400 8N1", "2400 8E1", "115200 8N1", "9600 8N1", "9600 8E1")
+    ]
+    assert [Line.parse(str(line)) for line in LINES] == list(LINES)
+    assert Line.parse("300 7E1") is None
+
+
+@pytest.mark.parametrize(
+    ("country", "first"),
+    [("SE", P1), ("NL", P1), ("NO", HAN), ("DK", HAN), (None, HAN), ("AT", EVEN)],
+)
+def test_candidates(country: str | None, first: Line) -> None:
+    """The country says where to begin, and nothing is left out."""
+    lines = candidates(country)
+    assert lines[0] == first
+    assert sorted(lines) == sorted(LINES)
+
+
+@pytest.mark.parametrize("name", ["aidon-3p", "kaifa-3p", "kamstrup-3p"])
+@pytest.mark.parametrize("sent", [HAN, EVEN])
+def test_look_too_fast(name: str, sent: Line) -> None:
+    """A slow line that is read fast is runs of zeros and ones."""
+    for frame in messages(name)[:4]:
+        for line in (OLD_P1, P1):
+            assert look(receive(wave(frame, sent), sent, line)) is Look.TOO_FAST
+
+
+def test_look() -> None:
+    """Inverted text, wrong parity and noise are told apart."""
+    (telegram, *_) = messages("p1-se")
+    inverted = receive(wave(telegram, P1, inverted=True), P1, P1)
+    assert look(inverted) is Look.INVERTED
+    (frame, *_) = messages("kamstrup-3p")
+    shifted = receive(wave(frame, EVEN), EVEN, HAN, waits_for_edge=False)
+    assert look(shifted) is Look.FRAMES
+    assert look(receive(wave(telegram, P1), P1, HAN)) is not Look.TOO_FAST
+    assert look(bytes(range(1, 100, 7))) is Look.NOISE
+
+
+def find(
+    name: str,
+    sent: Line,
+    cadence: float,
+    country: str | None,
+    *,
+    known: Line | None = None,
+    waits_for_edge: bool = True,
+    limit: float = 45,
+) -> tuple[float, Line] | None:
+    """Give how long it takes until a frame is intact, and the setting of then.
+
+    The line is opened half a second before the meter sends.
+    """
+    detector, decoder = LineDetector(0, country, known), Decoder()
+    begin = 0.5
+    for frame in messages(name) * 4:
+        levels = wave(frame, sent)
+        read = receive(levels, sent, detector.line, waits_for_edge=waits_for_edge)
+        time = seconds(levels, sent)
+        pieces = [read[at : at + 16] for at in range(0, len(read), 16)]
+        for number, piece in enumerate(pieces, 1):
+            now = begin + time * number / len(pieces)
+            results = [each.result for each in decoder.feed(piece)]
+            if any(isinstance(each, MeterReading) for each in results):
+                return now, detector.line
+            detector.take(now, piece)
+            if detector.change(now):
+                decoder = Decoder()
+        end = begin + max(time, cadence)
+        while detector.deadline < end:
+            if detector.change(detector.deadline):
+                decoder = Decoder()
+        begin = end
+        if begin > limit:
+            return None
+    return None
+
+
+@pytest.mark.parametrize(
+    ("name", "cadence", "sent"),
+    [
+        ("aidon-3p", 2.5, HAN),
+        ("aidon-3p", 2.5, EVEN),
+        ("kaifa-3p", 2, HAN),
+        ("kaifa-3p", 2, EVEN),
+        ("kamstrup-3p", 10, HAN),
+        ("kamstrup-3p", 10, EVEN),
+        ("p1-se", 5, P1),
+        ("p1-se", 10, P1),
+        ("dsmr5", 1, P1),
+        ("dsmr5", 5, OLD_P1),
+        ("dsmr5", 5, SEVEN),
+    ],
+)
+@pytest.mark.parametrize("country", ["NO", "SE", "AT", None])
+@pytest.mark.parametrize("waits_for_edge", [True, False])
+def test_found(
+    name: str, cadence: float, sent: Line, country: str | None, waits_for_edge: bool
+) -> None:
+    """Every setting in use is found within 15 s where meters send often, else 45 s."""
+    found = find(name, sent, cadence, country, waits_for_edge=waits_for_edge)
+    assert found is not None
+    time, line = found
+    assert time < (15 if cadence <= 5 else 45)
+    assert line.baudrate == sent.baudrate
+    if sent == EVEN and not waits_for_edge:
+        assert line == EVEN
+
+
+def test_known() -> None:
+    """What has worked before is tried first, and left only for what proves it wrong."""
+    found = find("kamstrup-3p", EVEN, 10, "SE", known=EVEN, waits_for_edge=False)
+    assert found is not None
+    assert found[1] == EVEN
+    assert found[0] < 2.5
+    changed = find("p1-se", P1, 10, "NO", known=EVEN)
+    assert changed is not None
+    assert changed[1] == P1
+
+
+def test_joined() -> None:
+    """The rest of a message that was begun before is no proof."""
+    detector = LineDetector(0, "NO")
+    detector.take(0.1, bytes(range(0x20, 0x50)))
+    assert detector.change(0.4) is None
+    detector.take(2.6, bytes(range(0x20, 0x50)))
+    assert detector.change(2.7) is None
+    assert detector.change(detector.deadline) == P1
+
+
+def test_endless() -> None:
+    """A burst without an end is judged too, a few bytes are not."""
+    detector = LineDetector(0, "NO")
+    detector.take(1, bytes(7))
+    assert detector.change(2) is None
+    for tenth in range(20, 60):
+        detector.take(tenth / 10, bytes(range(0x20, 0x50)))
+        if detector.change(tenth / 10):
+            break
+    assert detector.line == P1
+    assert tenth < 45
+
+
+def test_silent() -> None:
+    """On a silent line another speed is tried every 16 s."""
+    detector, seen = LineDetector(0, "NO"), []
+    for _ in range(5):
+        when = detector.deadline
+        if line := detector.change(when):
+            seen.append((round(when), line.baudrate))
+    assert seen == [(16, 115200), (32, 2400), (48, 9600)]
