@@ -15,6 +15,7 @@ from .const import CONF_METER_ID, CONF_MOVE, CONF_MOVED, DOMAIN
 from .coordinator import HanPortConfigEntry, HanPortCoordinator, stores
 from .source import SourceError
 from .takeover import async_ask_about_move, async_forget_move, async_take_over
+from .watch import async_watch
 
 PLATFORMS = (Platform.BINARY_SENSOR, Platform.NUMBER, Platform.SENSOR)
 
@@ -47,6 +48,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: HanPortConfigEntry) -> b
         await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
         # From here on the coordinator closes it, also when Home Assistant stops.
         coordinator.async_start(port.pop_all(), source)
+    async_watch(hass, coordinator)
     return True
 
 

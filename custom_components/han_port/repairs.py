@@ -1,12 +1,86 @@
 """What can only a person decide, or set right?"""
 
-from homeassistant.components.repairs import RepairsFlow, RepairsFlowResult
-from homeassistant.config_entries import ConfigEntry
+import probatio as vol
+
+from homeassistant.components.repairs import FlowType, RepairsFlow, RepairsFlowResult
+from homeassistant.config_entries import (
+    SOURCE_RECONFIGURE,
+    ConfigEntry,
+    ConfigEntryState,
+)
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 
 from .const import DOMAIN
+from .coordinator import HanPortConfigEntry
 from .takeover import async_confirm, async_undo
+from .watch import COUNTER_DISPUTED
+
+
+class ListenFlow(RepairsFlow):
+    """Say what is wrong, and go on to the dialog that listens to the port again."""
+
+    def __init__(self, entry: ConfigEntry, placeholders: dict[str, str]) -> None:
+        """Take our entry, and what its texts need."""
+        self._entry = entry
+        self._placeholders = placeholders
+
+    async def async_step_init(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Begin; the input is what Home Assistant says of the issue."""
+        return await self.async_step_confirm()
+
+    async def async_step_confirm(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Say it; the issue stays until the meter is heard."""
+        if user_input is None:
+            return self.async_show_form(
+                step_id="confirm",
+                data_schema=vol.Schema({}),
+                description_placeholders=self._placeholders,
+            )
+        flow = await self.hass.config_entries.flow.async_init(
+            DOMAIN,
+            context={"source": SOURCE_RECONFIGURE, "entry_id": self._entry.entry_id},
+        )
+        return self.async_abort(
+            reason="listen", next_flow=(FlowType.CONFIG_FLOW, flow["flow_id"])
+        )
+
+
+class DisputeFlow(RepairsFlow):
+    """Let a person say that the meter was replaced, and believe its counters."""
+
+    def __init__(self, entry: HanPortConfigEntry, placeholders: dict[str, str]) -> None:
+        """Take our entry, and what its texts need."""
+        self._entry = entry
+        self._placeholders = placeholders
+
+    async def async_step_init(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Begin; the input is what Home Assistant says of the issue."""
+        return await self.async_step_confirm()
+
+    async def async_step_confirm(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Ask; then start over with what the meter counts now."""
+        if user_input is None:
+            return self.async_show_form(
+                step_id="confirm",
+                data_schema=vol.Schema({}),
+                description_placeholders=self._placeholders,
+            )
+        if self._entry.state is not ConfigEntryState.LOADED:
+            return self.async_abort(reason="not_loaded")
+        coordinator = self._entry.runtime_data
+        for quantity in coordinator.account.disputed:
+            coordinator.account.start_over(quantity)
+        await coordinator.async_save()
+        return self.async_create_entry(data={})
 
 
 class MovedInFlow(RepairsFlow):
@@ -49,4 +123,7 @@ async def async_create_fix_flow(
     """Give the dialog of an issue."""
     issue = ir.async_get(hass).async_get_issue(DOMAIN, issue_id)
     entry = hass.config_entries.async_get_known_entry(str((data or {})["entry_id"]))
-    return MovedInFlow(entry, (issue and issue.translation_placeholders) or {})
+    placeholders = (issue and issue.translation_placeholders) or {}
+    flows = {"moved_in": MovedInFlow, COUNTER_DISPUTED: DisputeFlow}
+    flow = flows.get(issue_id.removesuffix(f"_{entry.entry_id}"), ListenFlow)
+    return flow(entry, placeholders)

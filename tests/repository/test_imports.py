@@ -24,7 +24,7 @@ TIERS = (
     {"options", "statistics", "takeover", "topic"},
     {"search"},
     {"coordinator"},
-    {"actions", "diagnostics", "entity"},
+    {"actions", "diagnostics", "entity", "watch"},
 )
 # What computes: no clock, file, network, task or log
 PURE = set(

@@ -1,0 +1,231 @@
+"""Does a person learn what is wrong when it lasts, and how to set it right?"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from freezegun.api import FrozenDateTimeFactory
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.han_port.accounting.register import Dispute
+from custom_components.han_port.const import DOMAIN
+from custom_components.han_port.diagnosis import Diagnosis
+from custom_components.han_port.protocol import Quantity
+from homeassistant.components.repairs import repairs_flow_manager
+from homeassistant.config_entries import SOURCE_REAUTH, SOURCE_RECONFIGURE
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.setup import async_setup_component
+import simulator
+from tests.integration.conftest import (
+    METER,
+    NOON,
+    Port,
+    Sender,
+    make_entry,
+    say,
+    set_up,
+    wait,
+)
+from tests.integration.test_config_flow import UNKNOWN_LIST
+
+OTHER = Sender("aidon-3p", seed=2)
+SEALED = simulator.create("kaifa-at", seed=1).message(NOON, 2)
+DAMAGED = METER.list(2)[:50] + b"\xff" + METER.list(2)[51:]
+TEXTS = json.loads(Path("custom_components/han_port/translations/en.json").read_text())[
+    "issues"
+]
+
+
+def issues(hass: HomeAssistant) -> dict[str, ir.IssueEntry]:
+    """Give the open issues by the key of their text."""
+    return {
+        str(issue.translation_key): issue
+        for (domain, _), issue in ir.async_get(hass).issues.items()
+        if domain == DOMAIN
+    }
+
+
+async def live(
+    hass: HomeAssistant,
+    port: Port,
+    freezer: FrozenDateTimeFactory,
+    seconds: int,
+    *chunks: bytes | Exception,
+) -> None:
+    """Let time pass, and the port give this every ten seconds while it is open."""
+    for _ in range(0, seconds, 10):
+        if port.is_open and chunks:
+            port.put(*chunks)
+        await wait(hass, freezer, 10)
+
+
+@pytest.mark.parametrize(
+    ("chunks", "expected"),
+    [
+        ([], {"nothing_received"}),
+        ([b"\x00\x81\xc3" * 20], {"no_valid_frame"}),
+        ([DAMAGED], {"bad_checksums"}),
+        ([METER.list(1), METER.list(2)[:40]], {"short_lists_only"}),
+        ([UNKNOWN_LIST], {"unknown_list"}),
+        ([OTHER.list(2)], {"other_meter"}),
+        ([b"\xff\xfd\x18\xff\xfd\x20"], {"telnet"}),
+        ([b"Port already in use\r\n", b""], {"port_in_use"}),
+        ([b"HTTP/1.1 400 Bad Request\r\n", b""], {"http"}),
+        ([b'{"power": 1234, "energy": 5}\n'], {"decoded_values"}),
+        ([b"I (1234) wifi: connected to home\n"], {"text"}),
+        ([b""], {"closed"}),
+        ([SEALED], set()),
+        ([OSError("gone")], set()),
+    ],
+)
+async def test_lasting(
+    hass: HomeAssistant,
+    port: Port,
+    freezer: FrozenDateTimeFactory,
+    chunks: list[bytes | Exception],
+    expected: set[str],
+) -> None:
+    """What is wrong for ten minutes is said once; the meter heals it, at once."""
+    await set_up(hass, make_entry())
+    await say(hass, port, METER.list(2), b"")
+    await wait(hass, freezer, 2)
+    assert port.is_open
+    if isinstance(chunks and chunks[0], OSError):
+        port.put(*chunks)
+        port.failure = OSError("gone")
+    await live(hass, port, freezer, 600, *chunks)
+    assert set(issues(hass)) == set()
+    await live(hass, port, freezer, 240, *chunks)
+    assert set(issues(hass)) == expected
+    for key, issue in issues(hass).items():
+        assert issue.is_fixable
+        shown = issue.translation_placeholders
+        assert shown is not None
+        assert shown["entry"] == "Aidon 6534"
+        step = TEXTS[key]["fix_flow"]["step"]["confirm"]
+        assert "{" not in TEXTS[key]["title"].format(**shown)
+        assert shown["device"] in step["description"].format(**shown)
+    if expected:
+        while not port.is_open:
+            await wait(hass, freezer, 10)
+        await say(hass, port, METER.list(2))
+        assert issues(hass) == {}
+    reauth = list(hass.config_entries.flow.async_progress_by_handler(DOMAIN))
+    assert [each["context"]["source"] for each in reauth] == (
+        [SOURCE_REAUTH] if chunks == [SEALED] else []
+    )
+
+
+def test_texts() -> None:
+    """There is a text for whatever can be wrong, and none for what cannot."""
+    asked_elsewhere = {Diagnosis.ENCRYPTED}
+    assert TEXTS.keys() == {
+        *Diagnosis,
+        "other_meter",
+        "counter_disputed",
+        "moved_in",
+    } - (asked_elsewhere)
+
+
+async def test_never_heard(
+    hass: HomeAssistant, port: Port, freezer: FrozenDateTimeFactory
+) -> None:
+    """A meter that was silent from the start of Home Assistant on is missed too."""
+    entry = await set_up(hass, make_entry())
+    await live(hass, port, freezer, 720)
+    assert set(issues(hass)) == {"nothing_received"}
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    assert issues(hass) == {}
+
+
+async def test_changes(
+    hass: HomeAssistant, port: Port, freezer: FrozenDateTimeFactory
+) -> None:
+    """Another cause takes the place of the first; there is one issue at a time."""
+    await set_up(hass, make_entry())
+    await live(hass, port, freezer, 720)
+    assert set(issues(hass)) == {"nothing_received"}
+    await live(hass, port, freezer, 720, OTHER.list(2))
+    assert set(issues(hass)) == {"other_meter"}
+    shown = issues(hass)["other_meter"].translation_placeholders
+    assert shown is not None
+    assert (shown["found"], shown["expected"]) == (OTHER.id, METER.id)
+
+
+async def fix(hass: HomeAssistant, issue: ir.IssueEntry) -> Any:
+    """Open the dialog of an issue and press its button."""
+    assert await async_setup_component(hass, "repairs", {})
+    await hass.async_block_till_done()
+    manager = repairs_flow_manager(hass)
+    assert manager is not None
+    form = await manager.async_init(DOMAIN, context={"issue_id": issue.issue_id})
+    assert form["step_id"] == "confirm"
+    assert form["description_placeholders"] == issue.translation_placeholders
+    return await manager.async_configure(form["flow_id"], {})
+
+
+async def test_listen_again(
+    hass: HomeAssistant, port: Port, freezer: FrozenDateTimeFactory
+) -> None:
+    """The button of a port that gives no meter leads to the dialog that listens."""
+    entry = await set_up(hass, make_entry())
+    await live(hass, port, freezer, 720)
+    result = await fix(hass, issues(hass)["nothing_received"])
+    assert (result["type"], result["reason"]) == ("abort", "listen")
+    (flow,) = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
+    assert result["next_flow"] == ("config_flow", flow["flow_id"])
+    assert flow["context"]["source"] == SOURCE_RECONFIGURE
+    assert flow["context"]["entry_id"] == entry.entry_id
+    assert set(issues(hass)) == {"nothing_received"}
+
+
+@pytest.fixture(name="disputed")
+async def _disputed(
+    hass: HomeAssistant, port: Port, freezer: FrozenDateTimeFactory
+) -> MockConfigEntry:
+    """Set up a meter whose counter has begun anew."""
+    entry = await set_up(hass, make_entry())
+    await say(hass, port, METER.list(2))
+    counter = entry.runtime_data.account.counters[Quantity.ENERGY_IMPORT]
+    counter.disputed = Dispute(NOON.replace(hour=8), 7.0)
+    await live(hass, port, freezer, 60, METER.list(2))
+    return entry
+
+
+async def test_counter_disputed(hass: HomeAssistant, disputed: MockConfigEntry) -> None:
+    """A person says that the meter was replaced; its counters are believed from then."""
+    result = await fix(hass, issues(hass)["counter_disputed"])
+    assert result["type"] == "create_entry"
+    assert issues(hass) == {}
+    account = disputed.runtime_data.account
+    assert account.disputed == {}
+    assert account.counters[Quantity.ENERGY_IMPORT].offset is None
+
+
+async def test_counter_fits_again(
+    hass: HomeAssistant,
+    port: Port,
+    freezer: FrozenDateTimeFactory,
+    disputed: MockConfigEntry,
+) -> None:
+    """What the meter settles itself asks nobody any more."""
+    assert set(issues(hass)) == {"counter_disputed"}
+    account = disputed.runtime_data.account
+    account.counters[Quantity.ENERGY_IMPORT].disputed = None
+    await live(hass, port, freezer, 60, METER.list(2))
+    assert issues(hass) == {}
+
+
+async def test_not_loaded(hass: HomeAssistant, disputed: MockConfigEntry) -> None:
+    """An entry that was unloaded meanwhile has no counters to believe."""
+    issue = issues(hass)["counter_disputed"]
+    assert await async_setup_component(hass, "repairs", {})
+    await hass.async_block_till_done()
+    manager = repairs_flow_manager(hass)
+    assert manager is not None
+    form = await manager.async_init(DOMAIN, context={"issue_id": issue.issue_id})
+    assert await hass.config_entries.async_unload(disputed.entry_id)
+    result = await manager.async_configure(form["flow_id"], {})
+    assert (result["type"], result["reason"]) == ("abort", "not_loaded")
