@@ -289,6 +289,7 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
         self._other = user_input[CONF_ENTRY] if user_input else next(iter(ports), None)
         if self._other not in ports:
             return await self._async_ask_port(None)
+        self._line = Line.parse(ports[self._other].line or "")
         return await self._async_ask_port({CONF_DEVICE: ports[self._other].device})
 
     async def async_step_other_port(
@@ -386,7 +387,7 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
                 and entry.runtime_data.connected
             )
             self._abort_if_unique_id_configured(
-                updates=None if works else {CONF_DEVICE: self._device}
+                updates=None if works else self._port_data()
             )
         self.context["title_placeholders"] = {"name": title(meter or Meter())}
         self._set_confirm_only()
@@ -524,8 +525,7 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
                 entry,
                 data={
                     **self._with_keys(entry),
-                    CONF_DEVICE: self._device,
-                    **self._with_line(),
+                    **self._port_data(),
                 },
             )
             return None
@@ -620,9 +620,10 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
             return _topic_failure(heard, self._said)
         return heard.diagnosis
 
-    def _with_line(self) -> dict[str, str]:
-        """Give what the data of an entry say of the line, nothing if it cannot be set."""
-        return {} if self._line is None else {CONF_LINE: str(self._line)}
+    def _port_data(self) -> dict[str, str]:
+        """Give what the data of an entry say of its port."""
+        line = {} if self._line is None else {CONF_LINE: str(self._line)}
+        return {CONF_DEVICE: self._device, **line}
 
     async def async_step_reauth(
         self, entry_data: Mapping[str, Any]
@@ -705,7 +706,7 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
         # Another dialog may wait with the same meter, such as one for its cable: it ends
         # when this one adds the meter.
         await self.async_set_unique_id(meter.id, raise_on_progress=False)
-        self._abort_if_unique_id_configured(updates={CONF_DEVICE: self._device})
+        self._abort_if_unique_id_configured(updates=self._port_data())
         if user_input is None:
             power = self._heard.power
             return self.async_show_form(
@@ -724,7 +725,7 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
         return self.async_create_entry(
             title=title(meter),
             data={
-                CONF_DEVICE: self._device,
+                **self._port_data(),
                 CONF_MANUFACTURER: meter.manufacturer,
                 CONF_METER_TYPE: meter.type,
                 CONF_METER_ID: meter.id,
@@ -734,7 +735,6 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
                     if quantity in values and quantity not in self._heard.unmeasured
                 ],
                 **self._keys,
-                **self._with_line(),
                 **({CONF_MOVE: self._moves} if self._moves else {}),
             },
         )

@@ -1,6 +1,7 @@
 """Does every port open, close, and say why not?"""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
 import errno
@@ -8,6 +9,7 @@ import os
 from pathlib import Path
 import socket
 import tty
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -15,6 +17,7 @@ import serialx
 from serialx.common import UnknownUriScheme
 
 from custom_components.han_port import source
+from custom_components.han_port.protocol import Line, LineDetector
 from custom_components.han_port.source import (
     OpenFailure,
     SourceError,
@@ -325,3 +328,119 @@ async def test_unknown_host() -> None:
     """A name that does not resolve is an unknown host."""
     with patch("socket.getaddrinfo", side_effect=socket.gaierror(-2, "not known")):
         assert await failure("socket://nowhere.invalid:1") is OpenFailure.UNKNOWN_HOST
+
+
+EVEN = Line(2400, 8, "E")
+
+
+async def test_line(port: Port) -> None:
+    """A line is opened as it worked before, or as the country has it."""
+    for country, known, baudrate, parity in (
+        ("NO", None, 2400, "N"),
+        ("SE", None, 115200, "N"),
+        ("AT", None, 2400, "E"),
+        ("SE", EVEN, 2400, "E"),
+    ):
+        async with open_source(DEVICE, country, known) as opened:
+            assert port.settings["baudrate"] == baudrate
+            assert port.settings["parity"] == serialx.Parity(parity)
+            assert opened.line == Line(baudrate, 8, parity)
+
+
+async def test_line_of_bridge(ports: defaultdict[str, Port]) -> None:
+    """The line of a raw TCP bridge is its own; that of RFC 2217 is set from here."""
+    async with open_source("socket://bridge:1", "NO") as raw:
+        assert raw.line is None
+    async with open_source("rfc2217://bridge:1", "NO") as tuned:
+        assert tuned.line == Line(2400, 8, "N")
+
+
+async def test_no_parity(port: Port) -> None:
+    """A pty, which has no parity, is opened without."""
+    open_port = port.open
+
+    async def refuse() -> None:
+        if port.settings["parity"] != serialx.Parity.NONE:
+            raise OSError(errno.EINVAL, "Invalid argument")
+        await open_port()
+
+    with patch.object(port, "open", refuse):
+        async with open_source(DEVICE, "NO", EVEN) as opened:
+            assert opened.line == Line(2400, 8, "N")
+
+
+async def test_line_searched(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a burst without a frame the line is set otherwise, live, and that is said."""
+    now = 0.0
+    async with open_source(DEVICE, "NO") as opened:
+        monkeypatch.setattr(opened, "_now", lambda: now)
+        opened._detector = LineDetector(0, "NO")
+        for baudrate, parity, burst in (
+            (2400, "E", b"\x7e\xff\x12\x34" * 10),
+            (115200, "N", bytes(range(0x20, 0x50))),
+        ):
+            now += 1
+            port.put(burst)
+            assert await anext(opened) == burst
+            opened.missed(burst)
+            now += 1
+            assert await anext(opened) == b""
+            assert opened.line == Line(baudrate, 8, parity)
+            assert port.settings["baudrate"] == baudrate
+        assert port.times_opened == 1
+        port.put(b"frame")
+        assert await anext(opened) == b"frame"
+        opened.found()
+        now += 100
+        port.put(b"noise" * 10)
+        assert await anext(opened) == b"noise" * 10
+        opened.missed(b"noise" * 10)
+        now += 100
+        port.put(b"more")
+        assert await anext(opened) == b"more"
+        assert opened.line == Line(115200, 8, "N")
+
+
+async def test_line_refused(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A setting that the port refuses leaves it as it is, and the next one is tried."""
+
+    async def refuse(**settings: Any) -> None:
+        if settings["parity"] != serialx.Parity.NONE:
+            raise serialx.UnsupportedSetting
+        port.settings = settings
+
+    monkeypatch.setattr(port, "reconfigure_port", refuse)
+    now = 0.0
+    async with open_source(DEVICE, "NO") as opened:
+        monkeypatch.setattr(opened, "_now", lambda: now)
+        opened._detector = LineDetector(0, "NO")
+        burst = b"\x7e\xff\x12\x34" * 10
+        for line in (Line(2400, 8, "N"), Line(115200, 8, "N")):
+            now += 1
+            port.put(burst)
+            assert await anext(opened) == burst
+            opened.missed(burst)
+            now += 1
+            assert await anext(opened) == b""
+            assert opened.line == line
+
+
+async def test_line_set_by_reopening(
+    port: Port, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a serialx that cannot set an open port it is closed and opened."""
+    monkeypatch.delattr(Port, "reconfigure_port")
+    now = 0.0
+    async with open_source(DEVICE, "NO") as opened:
+        monkeypatch.setattr(opened, "_now", lambda: now)
+        opened._detector = LineDetector(0, "NO")
+        burst = b"\x7e\xff\x12\x34" * 10
+        now += 1
+        port.put(burst)
+        assert await anext(opened) == burst
+        opened.missed(burst)
+        now += 1
+        assert await anext(opened) == b""
+        assert opened.line == EVEN
+        assert port.times_opened == 2
+    assert not port.is_open
