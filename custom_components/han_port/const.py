@@ -34,3 +34,6 @@ CONF_TO_MONTH = "to_month"
 CONF_WEIGHT = "weight"
 CONF_WEIGHT_FROM_HOUR = "weight_from_hour"
 CONF_WEIGHT_TO_HOUR = "weight_to_hour"
+
+# How often values are shown (publishing.py)
+CONF_PUBLISH = "publish"

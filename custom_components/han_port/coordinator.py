@@ -22,6 +22,7 @@ from .accounting import Account
 from .const import (
     CONF_LINE,
     CONF_METER_ID,
+    CONF_PUBLISH,
     CONF_QUANTITIES,
     CONF_SUBMETERS,
     DOMAIN,
@@ -41,6 +42,7 @@ from .protocol import (
     Quantity,
 )
 from .protocol.envelope import Contents, Said
+from .publishing import Publish, Publisher
 from .source import Source, SourceError
 from .topic import Topic, decode, flat, open_device
 
@@ -154,6 +156,9 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         self.recent: deque[Outcome] = deque(maxlen=20)
         self.account = Account(get_default_time_zone(), peak_rules(entry.options))
         self.limit: float | None = None
+        self._publisher = Publisher(
+            Publish(entry.options.get(CONF_PUBLISH, Publish.BALANCED))
+        )
         self._store, self._peak_store = stores(hass, entry)
         self._storing = False
         # What a reader on MQTT said last about itself
@@ -330,6 +335,9 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
             self._delay = SHORTEST_DELAY
             self.connected = True
             self._learn_cadence()
+            if not self.last_update_success:
+                self._publisher.show_all()
+            self._publisher.advance(self.hass.loop.time(), self.data)
             self.async_set_updated_data(self.data)
         return taken
 
@@ -470,6 +478,7 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
             for quantity, value in self.data.items()
             if quantity in COUNTERS
         }
+        self._publisher.show_all()
         self.async_update_listeners()
 
     def _merge_submeters(self, reading: MeterReading) -> None:
@@ -493,6 +502,10 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
                 new = True
         if new:
             self._remember_submeters()
+
+    def waits(self, quantity: str) -> bool:
+        """Say whether a quantity did not change enough to be shown now."""
+        return quantity in self._publisher.waiting
 
     def is_sent(self, submeter: Submeter) -> bool:
         """Say whether a submeter is among what the meter sends now."""

@@ -1,4 +1,4 @@
-"""Which hours does the grid company count? Asked in plain words, kept as options."""
+"""What does only a person know? Asked in plain words, kept as options."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,12 +24,14 @@ from .const import (
     CONF_LENGTH,
     CONF_ONE_PER_DAY,
     CONF_PEAKS,
+    CONF_PUBLISH,
     CONF_TO_HOUR,
     CONF_TO_MONTH,
     CONF_WEIGHT,
     CONF_WEIGHT_FROM_HOUR,
     CONF_WEIGHT_TO_HOUR,
 )
+from .publishing import Publish
 
 LENGTHS = {"hour": HOUR, "quarter": QUARTER}
 DAYS = {"all": frozenset(range(7)), "workdays": frozenset(range(5))}
@@ -83,6 +85,19 @@ SCHEMA = vol.Schema(
 )
 
 
+PUBLISH_SCHEMA = vol.Schema(
+    {
+        vol.Required(CONF_PUBLISH): SelectSelector(
+            SelectSelectorConfig(
+                options=list(Publish),
+                translation_key=CONF_PUBLISH,
+                mode=SelectSelectorMode.LIST,
+            )
+        )
+    }
+)
+
+
 def peak_rules(options: Mapping[str, Any]) -> PeakRules:
     """Make the rules that the options of an entry state; Norway's where they are silent."""
     said = {**DEFAULTS, **options}
@@ -116,9 +131,33 @@ def _months(first: int, last: int) -> frozenset[int]:
 
 
 class HanPortOptionsFlow(OptionsFlowWithReload):
-    """Ask what the grid company counts."""
+    """Ask what the grid company counts, and how often values are shown."""
 
     async def async_step_init(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Let a person choose what to set."""
+        return self.async_show_menu(menu_options=["tariff", "publishing"])
+
+    async def async_step_publishing(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask how often values are shown."""
+        if user_input is not None:
+            return self._save(user_input)
+        return self.async_show_form(
+            step_id="publishing",
+            data_schema=self.add_suggested_values_to_schema(
+                PUBLISH_SCHEMA,
+                {CONF_PUBLISH: Publish.BALANCED, **self.config_entry.options},
+            ),
+        )
+
+    def _save(self, answers: dict[str, Any]) -> ConfigFlowResult:
+        """Keep the answers of one form, and those of the others."""
+        return self.async_create_entry(data={**self.config_entry.options, **answers})
+
+    async def async_step_tariff(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Show all questions, with Norway's answers until others were given."""
@@ -127,9 +166,9 @@ class HanPortOptionsFlow(OptionsFlowWithReload):
             if not _hours(user_input[CONF_FROM_HOUR], user_input[CONF_TO_HOUR]):
                 errors[CONF_TO_HOUR] = "no_hours"
             else:
-                return self.async_create_entry(data=user_input)
+                return self._save(user_input)
         return self.async_show_form(
-            step_id="init",
+            step_id="tariff",
             data_schema=self.add_suggested_values_to_schema(
                 SCHEMA, {**DEFAULTS, **self.config_entry.options, **(user_input or {})}
             ),

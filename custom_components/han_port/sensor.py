@@ -405,6 +405,13 @@ class HanPortSensor(HanPortEntity, RestoreSensor):
         """Say whether the meter is heard, and has sent this since it was last lost."""
         return super().available and self.native_value is not None
 
+    @override
+    @callback
+    def _handle_coordinator_update(self) -> None:
+        """Show it, unless it can wait."""
+        if not self.coordinator.waits(self._quantity):
+            super()._handle_coordinator_update()
+
     @property
     @override
     def native_value(self) -> float | None:
@@ -594,6 +601,12 @@ class HanPortSubmeterSensor(HanPortSensor):
         self._attr_device_info = submeter_device(
             coordinator, key, self._attr_device_info
         )
+
+    @override
+    @callback
+    def _handle_coordinator_update(self) -> None:
+        """Show it: only quantities of the meter itself may wait."""
+        self.async_write_ha_state()
 
     @override
     def _restore(self, value: float) -> None:

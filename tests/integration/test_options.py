@@ -7,9 +7,18 @@ import pytest
 
 from custom_components.han_port.accounting import HOUR, QUARTER, PeakRules
 from custom_components.han_port.options import DEFAULTS, peak_rules
+from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
-from tests.integration.conftest import METER, Port, entity_id, make_entry, say, set_up
+from tests.integration.conftest import (
+    METER,
+    Port,
+    entity_id,
+    make_entry,
+    say,
+    set_up,
+    state,
+)
 
 
 def test_norway() -> None:
@@ -53,13 +62,23 @@ def test_rules(answers: dict[str, Any], rules: PeakRules) -> None:
     assert rules.length in (HOUR, timedelta(minutes=15))
 
 
+async def _choose(hass: HomeAssistant, entry: ConfigEntry, step: str) -> Any:
+    """Open the options and choose what to set."""
+    result = await hass.config_entries.options.async_init(entry.entry_id)
+    assert result["type"] is FlowResultType.MENU
+    result = await hass.config_entries.options.async_configure(
+        result["flow_id"], {"next_step_id": step}
+    )
+    assert result["type"] is FlowResultType.FORM
+    return result
+
+
 async def test_flow(hass: HomeAssistant, port: Port) -> None:
     """New answers are kept and used at once; hours that leave none are asked for again."""
     entry = await set_up(hass, make_entry())
     await say(hass, port, METER.list(2))
     assert entity_id(hass, "peak_4") is None
-    result = await hass.config_entries.options.async_init(entry.entry_id)
-    assert result["type"] is FlowResultType.FORM
+    result = await _choose(hass, entry, "tariff")
     result = await hass.config_entries.options.async_configure(
         result["flow_id"], {**DEFAULTS, "from_hour": 7, "to_hour": 7}
     )
@@ -76,3 +95,20 @@ async def test_flow(hass: HomeAssistant, port: Port) -> None:
     assert rules == PeakRules(count=5, one_per_day=False)
     assert entity_id(hass, "peak_5") is not None
     assert port.is_open
+
+
+async def test_publishing(hass: HomeAssistant, port: Port) -> None:
+    """Small changes wait unless a person wants every reading; other answers stay."""
+    entry = await set_up(hass, make_entry(options={"peaks": 5}))
+    for watts, shown in ((5010, "5010"), (5040, "5010"), (5060, "5060")):
+        await say(hass, port, METER.list(2, active_power_import=watts))
+        assert float(state(hass, "active_power_import") or 0) == float(shown)
+    result = await _choose(hass, entry, "publishing")
+    await hass.config_entries.options.async_configure(
+        result["flow_id"], {"publish": "every_reading"}
+    )
+    await hass.async_block_till_done()
+    assert entry.options == {"peaks": 5, "publish": "every_reading"}
+    for watts in (5010, 5011):
+        await say(hass, port, METER.list(2, active_power_import=watts))
+        assert float(state(hass, "active_power_import") or 0) == watts
