@@ -1,6 +1,7 @@
 """Print what captures say, one JSON object a line; see scripts/decode.
 
-Reads a binary dump, hex text or P1 text from files or standard input. Keys and units are
+Reads a binary dump, hex text, P1 text or the downloaded diagnostics of HAN Port from files
+or standard input. Keys and units are
 those of the capture corpus: power in W and var, energy in kWh and kvarh, V, A, Hz, power
 factor as a fraction.
 """
@@ -113,6 +114,40 @@ def _whole(decoder: protocol.Decoder, data: bytes) -> Iterator[dict[str, Any]]:
     return map(_result, decoder.decode(data))
 
 
+def _frames(data: bytes) -> list[dict[str, Any]] | None:
+    """Give the frames of downloaded diagnostics, None if it is no such file."""
+    if data.lstrip()[:1] != b"{":
+        return None
+    try:
+        recent = json.loads(data)["data"]["recent"]
+        return [
+            {key: str(each[key]) for key in ("frame", "plain") if key in each}
+            for each in recent
+        ]
+    except ValueError, KeyError, TypeError, RecursionError:
+        return None
+
+
+def _recent(
+    decoder: protocol.Decoder, frames: list[dict[str, str]]
+) -> Iterator[dict[str, Any]]:
+    """Read the frames of diagnostics, opened ones as what was in them."""
+    for number, each in enumerate(frames):
+        text = each.get("plain") or each.get("frame") or ""
+        try:
+            message = bytes.fromhex(text)
+        except ValueError:
+            yield {
+                "frame": number,
+                "offset": 0,
+                "error": protocol.ErrorCode.UNSUPPORTED.value,
+                "detail": "the frame is left out",
+            }
+            continue
+        for outcome in decoder.decode(message):
+            yield {"frame": number, **_result(outcome)}
+
+
 def _run() -> int:
     parser = argparse.ArgumentParser(
         prog="decode", description="Print what captures say, one JSON object a line."
@@ -141,7 +176,9 @@ def _run() -> int:
             status = 1
             continue
         several = {"file": name} if len(arguments.files) > 1 else {}
-        for result in read(decoder, data):
+        frames = _frames(data)
+        results = read(decoder, data) if frames is None else _recent(decoder, frames)
+        for result in results:
             sys.stdout.write(json.dumps(several | result) + "\n")
     sys.stdout.flush()
     return status

@@ -153,7 +153,7 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
                 0,
             )
         )
-        self.recent: deque[Outcome] = deque(maxlen=20)
+        self.recent: deque[Outcome] = deque(maxlen=40)
         self.account = Account(get_default_time_zone(), peak_rules(entry.options))
         self.limit: float | None = None
         self._publisher = Publisher(
@@ -297,6 +297,7 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
                     self._remember_line(source.line)
                 else:
                     source.missed(data)
+                    self.heard.look = source.look
                 if self._take(outcomes):
                     silence.reschedule(self.hass.loop.time() + self._silent_after)
         self.heard.closed = True

@@ -3,18 +3,20 @@
 Everything that explains a failure or adds a meter, and nothing that says whose meter it
 is: identities are masked at equal length, also inside the frames, and the checksums
 computed again, so that a frame can be decoded as it stands here. What is enciphered stays
-closed: keys are left out.
+closed in its frame, as keys are left out; what a key opened is given beside it.
 """
 
 from collections.abc import Iterable, Iterator
+from importlib.metadata import version
 import re
 from typing import Any
 
 from homeassistant.components.diagnostics import REDACTED, async_redact_data
-from homeassistant.const import CONF_DEVICE
+from homeassistant.const import CONF_DEVICE, __version__
 from homeassistant.core import HomeAssistant
+from homeassistant.loader import async_get_integration
 
-from .const import CONF_METER_ID, CONF_MOVE, CONF_MOVED, CONF_SUBMETERS, KEYS
+from .const import CONF_METER_ID, CONF_MOVE, CONF_MOVED, CONF_SUBMETERS, DOMAIN, KEYS
 from .coordinator import HanPortConfigEntry, HanPortCoordinator
 from .protocol import ErrorCode, Meter, MeterReading, Outcome, ProtocolError
 
@@ -53,7 +55,15 @@ async def async_get_config_entry_diagnostics(
             each | {"id": each["id"] and mask(each["id"])} for each in submeters
         ]
     data[CONF_DEVICE] = without_host(entry.data[CONF_DEVICE])
-    diagnostics = {"entry": {"data": data, "options": dict(entry.options)}}
+    integration = await async_get_integration(hass, DOMAIN)
+    diagnostics: dict[str, Any] = {
+        "versions": {
+            "home_assistant": __version__,
+            "han_port": str(integration.version),
+            "serialx": version("serialx"),
+        },
+        "entry": {"data": data, "options": dict(entry.options)},
+    }
     # An entry that is not loaded has none.
     coordinator: HanPortCoordinator | None = getattr(entry, "runtime_data", None)
     if coordinator is None:
@@ -71,6 +81,7 @@ async def async_get_config_entry_diagnostics(
         and len(title := outcome.result.system_title) > 3
     }
     return diagnostics | {
+        "diagnosis": coordinator.heard.diagnosis,
         "connected": coordinator.connected,
         "cadence": coordinator.cadence,
         "counters": dict(coordinator.counters),
@@ -79,6 +90,7 @@ async def async_get_config_entry_diagnostics(
             {
                 "offset": outcome.offset,
                 "frame": _masked_frame(outcome, known),
+                **_opened(outcome, known),
                 **_result(outcome.result),
             }
             for outcome in outcomes
@@ -106,6 +118,13 @@ def mask(identity: str) -> str:
     """Keep the half that makers have in common, one less, and put 0 for the rest."""
     keep = max(len(identity) // 2 - 1, 0)
     return identity[:keep] + "0" * (len(identity) - keep)
+
+
+def _opened(outcome: Outcome, known: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Give what was in a frame that a key opened, nothing for any other."""
+    if outcome.plain is None:
+        return {}
+    return {"plain": _masked_frame(outcome._replace(frame=outcome.plain), known)}
 
 
 def _result(result: MeterReading | ProtocolError) -> dict[str, Any]:

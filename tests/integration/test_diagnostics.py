@@ -1,7 +1,11 @@
 """Is everything in what users send us, except whose meter it is?"""
 
 from datetime import timedelta
+from importlib.metadata import version
 import json
+from pathlib import Path
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -26,6 +30,7 @@ from custom_components.han_port.protocol import (
     Quantity,
     decode,
 )
+from homeassistant.const import __version__
 from homeassistant.core import HomeAssistant
 import simulator
 from simulator.frames import LLC, hdlc
@@ -34,6 +39,8 @@ from tests.integration.conftest import METER, NOON, Port, make_entry, say, set_u
 pytestmark = pytest.mark.usefixtures("port")
 
 MASKED = "7359992000000000"
+ROOT = Path(__file__).parents[2]
+MANIFEST = ROOT / "custom_components/han_port/manifest.json"
 
 # What the flow asks no key for yet sends what can be read without
 PLAIN = [
@@ -94,6 +101,12 @@ async def test_diagnostics(
         "line": "2400 8N1",
     }
     assert diagnostics["entry"]["options"] == {}
+    assert diagnostics["versions"] == {
+        "home_assistant": __version__,
+        "han_port": json.loads(MANIFEST.read_text())["version"],
+        "serialx": version("serialx"),
+    }
+    assert diagnostics["diagnosis"] is None
     assert diagnostics["connected"] is True
     assert diagnostics["cadence"] is None
     counters = diagnostics["counters"]
@@ -123,7 +136,13 @@ async def test_diagnostics_not_loaded(hass: HomeAssistant) -> None:
     """An entry whose port does not open, and without id, has its data to show."""
     entry = make_entry(None, "socket://192.0.2.1:6638")
     entry.add_to_hass(hass)
-    assert await async_get_config_entry_diagnostics(hass, entry) == {
+    diagnostics = await async_get_config_entry_diagnostics(hass, entry)
+    assert diagnostics.pop("versions").keys() == {
+        "home_assistant",
+        "han_port",
+        "serialx",
+    }
+    assert diagnostics == {
         "entry": {
             "data": {
                 "device": "socket://**REDACTED**:6638",
@@ -138,16 +157,16 @@ async def test_diagnostics_not_loaded(hass: HomeAssistant) -> None:
 
 
 async def test_recent_is_bounded(hass: HomeAssistant, port: Port) -> None:
-    """The last twenty frames are enough, and all there are."""
+    """The last forty frames are enough, and all there are."""
     entry: MockConfigEntry = await set_up(hass, make_entry())
-    frames = [METER.list(1, active_power_import=power) for power in range(25)]
+    frames = [METER.list(1, active_power_import=power) for power in range(45)]
     await say(hass, port, METER.list(2), *frames)
     diagnostics = await async_get_config_entry_diagnostics(hass, entry)
     powers = [
         each["reading"]["values"]["active_power_import"]
         for each in diagnostics["recent"]
     ]
-    assert powers == list(range(5, 25))
+    assert powers == list(range(5, 45))
 
 
 @pytest.mark.parametrize("name", PLAIN)
@@ -323,7 +342,7 @@ async def test_enciphered(hass: HomeAssistant, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["kamstrup-dk", "kaifa-at"])
 async def test_deciphered(hass: HomeAssistant, name: str) -> None:
-    """A message that a key opened is shown as it came, without the serial number."""
+    """A message that a key opened is shown as it came, and what was in it beside it."""
     meter = simulator.create(name, seed=123456789)
     _, message = message_of(name)
     (outcome,) = Decoder(encryption_key=meter.encryption_key).feed(message)
@@ -338,6 +357,47 @@ async def test_deciphered(hass: HomeAssistant, name: str) -> None:
     (again,) = decode(frame)
     assert isinstance(again.result, ProtocolError)
     assert again.result.code is ErrorCode.NO_KEY
+    (opened,) = decode(bytes.fromhex(described["plain"]))
+    assert isinstance(opened.result, MeterReading)
+    assert opened.result.values == outcome.result.values
+    assert opened.result.meter.id == mask(meter.id)
+
+
+async def test_download_is_read(
+    hass: HomeAssistant, hass_client: ClientSessionGenerator
+) -> None:
+    """The download as it is can be printed by scripts/decode, also what a key opened."""
+    entry = await set_up(hass, make_entry())
+    meter = simulator.create("kaifa-at", seed=123456789)
+    _, message = message_of("kaifa-at")
+    hidden = MeterReading(Meter(id="1234567"), {Quantity.ENERGY_IMPORT: 1.0})
+    outcomes = [
+        *outcomes_of(METER.list(2, active_power_import=1234)),
+        *Decoder(encryption_key=meter.encryption_key).feed(message),
+        Outcome(0, b"\x0f\x12\x34", hidden),
+        *outcomes_of(METER.list(1)[:-4]),
+    ]
+    entry.runtime_data.recent.extend(outcomes)
+    download = await get_diagnostics_for_config_entry(hass, hass_client, entry)
+    done = await hass.async_add_executor_job(
+        lambda: subprocess.run(
+            [sys.executable, "-I", ROOT / "scripts/decode.py"],
+            input=json.dumps({"data": download}).encode(),
+            capture_output=True,
+            check=True,
+        )
+    )
+    first, second, left_out, damaged = map(json.loads, done.stdout.splitlines())
+    assert first["frame"] == 0
+    assert first["reading"]["active_power_import"] == 1234
+    assert first["reading"]["meter_id"] == MASKED
+    assert second["frame"] == 1
+    opened = outcomes[1].result
+    assert isinstance(opened, MeterReading)
+    assert second["reading"]["energy_import"] == opened.values[Quantity.ENERGY_IMPORT]
+    assert left_out["detail"] == "the frame is left out"
+    assert damaged["frame"] == 3
+    assert "error" in damaged
 
 
 @pytest.mark.parametrize(

@@ -24,10 +24,10 @@ def stream(chunks: Iterable[bytes], **keys: bytes | None) -> list[Outcome]:
 def comparable(outcomes: Iterable[Outcome]) -> list[object]:
     """Give outcomes in a form in which errors of the same words are equal."""
     return [
-        (offset, frame, (result.code, result.detail, result.system_title))
+        (offset, frame, (result.code, result.detail, result.system_title), plain)
         if isinstance(result, ProtocolError)
-        else (offset, frame, result)
-        for offset, frame, result in outcomes
+        else (offset, frame, result, plain)
+        for offset, frame, result, plain in outcomes
     ]
 
 
@@ -64,7 +64,7 @@ def three_ways(message: bytes, **keys: bytes | None) -> MeterReading:
     """
     (whole,) = stream([message], **keys)
     assert isinstance(whole.result, MeterReading), whole.result
-    assert whole == Outcome(0, message, whole.result)
+    assert whole == Outcome(0, message, whole.result, whole.plain)
 
     decoder = Decoder(**keys)
     early = [decoder.feed(message[at : at + 1]) for at in range(len(message) - 1)]
@@ -75,8 +75,8 @@ def three_ways(message: bytes, **keys: bytes | None) -> MeterReading:
     found = [out for out in outcomes if isinstance(out.result, MeterReading)]
     second = 2 * len(NOISE) + len(message)
     assert found == [
-        Outcome(len(NOISE), message, whole.result),
-        Outcome(second, message, whole.result),
+        whole._replace(offset=len(NOISE)),
+        whole._replace(offset=second),
     ]
     return whole.result
 

@@ -185,7 +185,11 @@ def test_mbus() -> None:
     (outcome,) = stream(
         [vectors.EVN_SEALED[at : at + 1] for at in range(282)], encryption_key=EVN_KEY
     )
-    assert outcome == Outcome(0, vectors.EVN_SEALED, reading)
+    assert outcome == Outcome(0, vectors.EVN_SEALED, reading, outcome.plain)
+    assert outcome.plain is not None
+    (plain,) = decode(outcome.plain)
+    assert isinstance(plain.result, MeterReading)
+    assert plain.result.values == reading.values
 
 
 def test_no_key() -> None:

@@ -342,10 +342,10 @@ def test_plain_telegram() -> None:
 
 
 def test_outcome_frame() -> None:
-    """What is handed out is what was on the wire, still enciphered."""
+    """What is handed out is what was on the wire, still enciphered, and beside it what was in it."""
     frame = hdlc(b"\xe6\xe7\x00" + seal(APDU))
     outcomes = stream([frame], encryption_key=KEY)
-    assert outcomes == [Outcome(0, frame, the_reading(outcomes))]
+    assert outcomes == [Outcome(0, frame, the_reading(outcomes), APDU)]
     assert comparable(stream([frame], encryption_key=KEY)) == comparable(outcomes)
 
 

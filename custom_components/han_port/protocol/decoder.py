@@ -127,6 +127,8 @@ class Decoder:
         # By their lengths: what was read before and comes again.
         self._frames: dict[int, _Frame] = {}
         self._buffer = bytearray()
+        # What was in the payload opened last, where that was enciphered
+        self._plain: bytes | None = None
         self._reset()
 
     def _reset(self) -> None:
@@ -195,7 +197,7 @@ class Decoder:
         if _APDU.match(message):
             bare = self._open(message)
             if isinstance(bare, MeterReading):
-                return [Outcome(0, message, bare)]
+                return [Outcome(0, message, bare, self._plain)]
         outcomes = alone.feed(message)
         if message[:1] in p1.STARTS:
             # Some readers strip the line end, which says that a checksum is complete.
@@ -321,7 +323,7 @@ class Decoder:
             joiner, part, final = self._parts, found.part, found.final
         else:
             result = self._open(payload, telegram_only=isinstance(found, BareApdu))
-            outcomes.append(Outcome(offset, frame, result))
+            outcomes.append(Outcome(offset, frame, result, self._plain))
             return
         for joined in joiner.add(
             part, payload, final=final, offset=offset, frame=frame
@@ -359,7 +361,8 @@ class Decoder:
         """Read a whole message, or say why it is none."""
         payload = joined.payload
         if isinstance(payload, bytes):
-            return Outcome(joined.offset, joined.frame, self._open(payload))
+            result = self._open(payload)
+            return Outcome(joined.offset, joined.frame, result, self._plain)
         return Outcome(joined.offset, joined.frame, _as_value(payload))
 
     def _fail(self, outcomes: list[Outcome], start: int, error: ProtocolError) -> None:
@@ -400,6 +403,7 @@ class Decoder:
         self, payload: bytes, *, telegram_only: bool = False
     ) -> MeterReading | ProtocolError:
         """Peel a payload by its first byte down to a reading."""
+        self._plain = None
         try:
             return self._read(payload.removeprefix(dlms.LLC), telegram_only)
         except ProtocolError as error:
@@ -410,10 +414,12 @@ class Decoder:
         keys = self._encryption_key, self._authentication_key
         if payload[:1] == b"\xdb":
             flag_id = _flag_id(payload[2:5])
-            payload = security.unseal(payload, *keys)
+            payload = self._plain = security.unseal(payload, *keys)
         telegram = payload[:1] == b"/"
         if telegram:
-            payload = security.unseal_telegram(payload, *keys)
+            opened = security.unseal_telegram(payload, *keys)
+            if opened != payload:
+                payload = self._plain = opened
         elif telegram_only:
             # A part of a damaged frame: nothing but its checksum vouched for it.
             raise ProtocolError(ErrorCode.CRC, "a ciphered message without its frame")

@@ -213,8 +213,12 @@ class MeterReading(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """One message found: where its first byte stood, its bytes, what they say."""
+    """One message found: where its first byte stood, its bytes, what they say.
+
+    `plain` is what was in it, where it was enciphered and a key opened it.
+    """
 
     offset: int
     frame: bytes
     result: MeterReading | ProtocolError
+    plain: bytes | None = None
