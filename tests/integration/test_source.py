@@ -369,36 +369,46 @@ async def test_no_parity(port: Port) -> None:
             assert opened.line == Line(2400, 8, "N")
 
 
-async def test_line_searched(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a burst without a frame the line is set otherwise, live, and that is said."""
-    now = 0.0
-    async with open_source(DEVICE, "NO") as opened:
-        monkeypatch.setattr(opened, "_now", lambda: now)
+SHIFTED = b"\x7e\xff\x12\x34" * 10
+
+
+class Search:
+    """Follows how an open port is set, with a clock of its own."""
+
+    def __init__(self, opened: source.Source, port: Port) -> None:
+        """Begin the search at once."""
+        self.now = 0.0
+        self._opened, self._port = opened, port
+        opened._now = lambda: self.now
         opened._detector = LineDetector(0, "NO")
-        for baudrate, parity, burst in (
-            (2400, "E", b"\x7e\xff\x12\x34" * 10),
-            (115200, "N", bytes(range(0x20, 0x50))),
-        ):
-            now += 1
-            port.put(burst)
-            assert await anext(opened) == burst
-            opened.missed(burst)
-            now += 1
-            assert await anext(opened) == b""
-            assert opened.line == Line(baudrate, 8, parity)
-            assert port.settings["baudrate"] == baudrate
+
+    async def miss(self, burst: bytes = SHIFTED) -> str:
+        """Let a burst come that makes no frame; give how the line is set then."""
+        self.now += 1
+        self._port.put(burst)
+        assert await anext(self._opened) == burst
+        self._opened.missed(burst)
+        self.now += 1
+        assert await anext(self._opened) == b""
+        return str(self._opened.line)
+
+
+async def test_line_searched(port: Port) -> None:
+    """After a burst without a frame the line is set otherwise, live, and that is said."""
+    async with open_source(DEVICE, "NO") as opened:
+        search = Search(opened, port)
+        assert await search.miss() == "2400 8E1"
+        assert port.settings["parity"] == serialx.Parity.EVEN
+        assert await search.miss(bytes(range(0x20, 0x50))) == "115200 8N1"
+        assert port.settings["baudrate"] == 115200
         assert port.times_opened == 1
-        port.put(b"frame")
-        assert await anext(opened) == b"frame"
         opened.found()
-        now += 100
-        port.put(b"noise" * 10)
-        assert await anext(opened) == b"noise" * 10
-        opened.missed(b"noise" * 10)
-        now += 100
-        port.put(b"more")
-        assert await anext(opened) == b"more"
-        assert opened.line == Line(115200, 8, "N")
+        for chunk in (b"noise" * 10, b"more"):
+            search.now += 100
+            port.put(chunk)
+            assert await anext(opened) == chunk
+            opened.missed(chunk)
+        assert str(opened.line) == "115200 8N1"
 
 
 async def test_line_refused(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -410,19 +420,10 @@ async def test_line_refused(port: Port, monkeypatch: pytest.MonkeyPatch) -> None
         port.settings = settings
 
     monkeypatch.setattr(port, "reconfigure_port", refuse)
-    now = 0.0
     async with open_source(DEVICE, "NO") as opened:
-        monkeypatch.setattr(opened, "_now", lambda: now)
-        opened._detector = LineDetector(0, "NO")
-        burst = b"\x7e\xff\x12\x34" * 10
-        for line in (Line(2400, 8, "N"), Line(115200, 8, "N")):
-            now += 1
-            port.put(burst)
-            assert await anext(opened) == burst
-            opened.missed(burst)
-            now += 1
-            assert await anext(opened) == b""
-            assert opened.line == line
+        search = Search(opened, port)
+        assert await search.miss() == "2400 8N1"
+        assert await search.miss() == "115200 8N1"
 
 
 async def test_line_set_by_reopening(
@@ -430,17 +431,7 @@ async def test_line_set_by_reopening(
 ) -> None:
     """With a serialx that cannot set an open port it is closed and opened."""
     monkeypatch.delattr(Port, "reconfigure_port")
-    now = 0.0
     async with open_source(DEVICE, "NO") as opened:
-        monkeypatch.setattr(opened, "_now", lambda: now)
-        opened._detector = LineDetector(0, "NO")
-        burst = b"\x7e\xff\x12\x34" * 10
-        now += 1
-        port.put(burst)
-        assert await anext(opened) == burst
-        opened.missed(burst)
-        now += 1
-        assert await anext(opened) == b""
-        assert opened.line == EVEN
+        assert await Search(opened, port).miss() == "2400 8E1"
         assert port.times_opened == 2
     assert not port.is_open
