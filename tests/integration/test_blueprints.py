@@ -1,0 +1,319 @@
+"""Do the blueprints act on power as they say, and hold still while the meter is silent?"""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+import shutil
+from typing import Any
+
+from freezegun.api import FrozenDateTimeFactory
+import pytest
+from pytest_homeassistant_custom_component.common import (
+    async_fire_time_changed,
+    async_mock_service,
+)
+
+from homeassistant.const import Platform
+from homeassistant.core import HomeAssistant
+from homeassistant.setup import async_setup_component
+from tests.integration.conftest import (
+    METER,
+    NOON,
+    Port,
+    entity_id,
+    make_entry,
+    say,
+    set_up,
+)
+
+BLUEPRINTS = Path(__file__).parents[2] / "blueprints"
+BEGIN = datetime(2026, 1, 15, 12, tzinfo=UTC)
+LOADS = ["input_boolean.car", "input_boolean.heat"]
+
+
+class House:
+    """Home Assistant with an automation of one blueprint, and a clock to move."""
+
+    def __init__(
+        self, hass: HomeAssistant, freezer: FrozenDateTimeFactory, folder: Path
+    ) -> None:
+        """Take a folder of the test for the configuration."""
+        shutil.copytree(BLUEPRINTS, folder / "blueprints")
+        hass.config.config_dir = str(folder)
+        self.hass, self._freezer = hass, freezer
+        freezer.move_to(BEGIN)
+
+    async def use(self, name: str, **inputs: Any) -> None:
+        """Make the automation."""
+        use = {"path": f"han_port/{name}.yaml", "input": inputs}
+        config = {"automation": {"id": name, "alias": name, "use_blueprint": use}}
+        assert await async_setup_component(self.hass, "automation", config)
+        await self.hass.async_block_till_done()
+        found = self.hass.states.get(f"automation.{name}")
+        assert found is not None
+        assert found.state == "on"
+
+    async def set(self, **states: Any) -> None:
+        """Set sensors."""
+        for name, value in states.items():
+            self.hass.states.async_set(name.replace("__", "."), str(value))
+        await self.hass.async_block_till_done()
+
+    async def wait(self, **time: float) -> None:
+        """Let time pass, 30 s at a time as the blueprints look."""
+        end = datetime.now(UTC) + timedelta(**time)
+        while (now := datetime.now(UTC)) < end:
+            self._freezer.move_to(min(end, now + timedelta(seconds=30)))
+            async_fire_time_changed(self.hass)
+            await self.hass.async_block_till_done()
+
+    def on(self, *names: str) -> list[bool]:
+        """Say which are on."""
+        return [self.hass.states.is_state(name, "on") for name in names]
+
+    async def shed_loads(self, memory: str = "") -> None:
+        """Have two loads and stay below 5 kWh."""
+        for domain, config in (
+            ("input_boolean", {"car": None, "heat": None}),
+            ("input_text", {"memory": {"initial": memory, "max": 255}}),
+            ("homeassistant", {}),
+        ):
+            assert await async_setup_component(self.hass, domain, {domain: config})
+        await self.set(number__limit=5, sensor__available=3000, sensor__forecast=3)
+        await self.use(
+            "shed_loads",
+            available="sensor.available",
+            forecast="sensor.forecast",
+            limit="number.limit",
+            loads=LOADS,
+            powers="7000, 1500",
+            memory="input_text.memory",
+        )
+
+    async def turn_on(self, *names: str) -> None:
+        """Turn loads on as a person does."""
+        await self.hass.services.async_call(
+            "homeassistant", "turn_on", {"entity_id": list(names)}, blocking=True
+        )
+
+    def memory(self) -> str:
+        """Give what the automation remembers."""
+        found = self.hass.states.get("input_text.memory")
+        assert found is not None
+        return found.state
+
+
+@pytest.fixture
+async def house(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, tmp_path: Path
+) -> AsyncIterator[House]:
+    """Give a house, whose automation ends with the test."""
+    yield House(hass, freezer, tmp_path)
+    await hass.services.async_call(
+        "automation", "turn_off", {"entity_id": "all"}, blocking=True
+    )
+
+
+async def test_power_above(house: House) -> None:
+    """It tells once, after the time, and not of a time in which the meter fell silent."""
+    calls = async_mock_service(house.hass, "notify", "phone")
+    await house.set(sensor__power=100)
+    await house.use(
+        "power_above",
+        power="sensor.power",
+        actions=[{"action": "notify.phone", "data": {"message": "high"}}],
+    )
+    await house.set(sensor__power=6000)
+    await house.wait(seconds=90)
+    await house.set(sensor__power="unavailable")
+    await house.wait(minutes=5)
+    await house.set(sensor__power=6000)
+    await house.wait(seconds=90)
+    assert not calls
+    await house.wait(seconds=60)
+    assert len(calls) == 1
+
+
+async def test_overload(house: House) -> None:
+    """It tells of the overload and of its end, and not of silence."""
+    calls = async_mock_service(house.hass, "notify", "phone")
+    await house.set(binary_sensor__overload="off")
+    await house.use(
+        "overload",
+        overload="binary_sensor.overload",
+        actions=[{"action": "notify.phone", "data": {"message": "over"}}],
+        over_actions=[{"action": "notify.phone", "data": {"message": "ended"}}],
+    )
+    for state in ("unavailable", "off", "on", "unavailable", "on", "off"):
+        await house.set(binary_sensor__overload=state)
+    assert [each.data["message"] for each in calls] == ["over", "over", "ended"]
+
+
+async def test_surplus(house: House) -> None:
+    """It starts after five minutes of export, stops after five of import or of silence."""
+    assert await async_setup_component(
+        house.hass, "input_boolean", {"input_boolean": {"car": None}}
+    )
+    assert await async_setup_component(house.hass, "homeassistant", {})
+    await house.set(sensor__export=0, sensor__import=500)
+    await house.use(
+        "surplus",
+        **{"export": "sensor.export", "import": "sensor.import", "load": LOADS[0]},
+    )
+    for stop in (300, "unavailable"):
+        await house.set(sensor__export=2500, sensor__import=0)
+        await house.wait(minutes=4)
+        assert house.on(LOADS[0]) == [False]
+        await house.wait(minutes=1.5)
+        assert house.on(LOADS[0]) == [True]
+        await house.set(sensor__export=0, sensor__import=stop)
+        await house.wait(minutes=4)
+        assert house.on(LOADS[0]) == [True]
+        await house.wait(minutes=1.5)
+        assert house.on(LOADS[0]) == [False]
+
+
+async def test_charger_current(house: House) -> None:
+    """It goes down at once, up slowly, and to the minimum on silence of either sensor."""
+    number = {"car": {"min": 0, "max": 32, "initial": 16}}
+    assert await async_setup_component(
+        house.hass, "input_number", {"input_number": number}
+    )
+    await house.set(sensor__headroom=10, sensor__available="unknown")
+
+    def amperes() -> float:
+        found = house.hass.states.get("input_number.car")
+        assert found is not None
+        return float(found.state)
+
+    await house.use(
+        "charger_current",
+        headroom="sensor.headroom",
+        current="input_number.car",
+        available="sensor.available",
+        settle=0,
+    )
+    await house.set(sensor__headroom=-4)
+    assert amperes() == 11
+    await house.set(sensor__headroom=20)
+    assert amperes() == 11
+    await house.wait(minutes=2.5)
+    assert amperes() == 13
+    # 2.8 kW too much are more than 4 A on three phases
+    await house.set(sensor__available=-2800)
+    assert amperes() == 8
+    await house.set(sensor__available="unavailable")
+    assert amperes() == 6
+    await house.set(sensor__available=9000)
+    await house.wait(minutes=2.5)
+    assert amperes() == 8
+    await house.set(sensor__headroom="unavailable")
+    assert amperes() == 6
+    await house.wait(minutes=10)
+    assert amperes() == 6
+
+
+async def test_shed_and_restore(house: House) -> None:
+    """One load a time in their order; on again in the reverse, with rest and room."""
+    await house.shed_loads()
+    await house.turn_on(*LOADS)
+    await house.wait(minutes=11)
+    assert house.on(*LOADS) == [True, True]
+    await house.set(sensor__available=-500, sensor__forecast=5.2)
+    await house.wait(seconds=30)
+    assert house.on(*LOADS) == [False, True]
+    await house.wait(seconds=30)
+    assert house.on(*LOADS) == [False, False]
+    assert house.memory() == ",".join(LOADS)
+    await house.set(sensor__available=2500, sensor__forecast=3)
+    await house.wait(minutes=14)
+    assert house.on(*LOADS) == [False, False]
+    await house.wait(minutes=2)
+    assert house.on(*LOADS) == [False, True]
+    assert house.memory() == LOADS[0]
+
+
+async def test_shed_silence(house: House) -> None:
+    """While the meter is silent nothing is switched."""
+    await house.shed_loads(memory=LOADS[1])
+    await house.turn_on(LOADS[0])
+    await house.wait(minutes=11)
+    await house.set(sensor__available="unavailable", sensor__forecast="unavailable")
+    await house.wait(minutes=30)
+    assert house.on(*LOADS) == [True, False]
+
+
+async def test_shed_restart(house: House) -> None:
+    """After a restart it turns on what it had turned off, and nothing else."""
+    await house.shed_loads(memory=LOADS[1])
+    await house.set(sensor__available=20_000, sensor__forecast=1)
+    await house.wait(minutes=17)
+    assert house.on(*LOADS) == [False, True]
+    assert house.memory() == ""
+
+
+async def test_shed_turned_on_by_hand(house: House) -> None:
+    """What a person turned on is no longer the automation's to turn on."""
+    await house.shed_loads(memory=LOADS[0])
+    await house.turn_on(LOADS[0])
+    await house.wait(seconds=30)
+    assert house.memory() == ""
+
+
+async def test_shed_noise(house: House) -> None:
+    """A hundred changes around the limit switch a load at most twice."""
+    await house.shed_loads()
+    await house.turn_on(*LOADS)
+    await house.wait(minutes=11)
+    switched: list[str] = []
+    house.hass.bus.async_listen(
+        "state_changed",
+        lambda event: (
+            switched.append(event.data["entity_id"])
+            if event.data["entity_id"] in LOADS
+            else None
+        ),
+    )
+    for toggle in range(100):
+        high = toggle % 2
+        await house.set(
+            sensor__available=-300 if high else 300,
+            sensor__forecast=5.1 if high else 4.8,
+        )
+        await house.wait(seconds=20)
+    assert 1 <= len(switched) <= 2
+
+
+@pytest.mark.usefixtures("true_time")
+async def test_through_the_meter(
+    house: House, hass: HomeAssistant, freezer: FrozenDateTimeFactory, port: Port
+) -> None:
+    """A load is turned off on what the meter sends, by the entities of the integration."""
+    freezer.move_to(NOON)
+    await set_up(hass, make_entry())
+    for domain, config in (
+        ("input_boolean", {"car": None, "heat": None}),
+        ("input_text", {"memory": {"initial": "", "max": 255}}),
+        ("homeassistant", {}),
+    ):
+        assert await async_setup_component(hass, domain, {domain: config})
+    await say(hass, port, METER.list(2, active_power_import=7000))
+    limit = entity_id(hass, "hour_limit", platform=Platform.NUMBER)
+    await hass.services.async_call(
+        "number", "set_value", {"entity_id": limit, "value": 5}, blocking=True
+    )
+    await house.use(
+        "shed_loads",
+        available=entity_id(hass, "available_power"),
+        forecast=entity_id(hass, "forecast_this_hour"),
+        limit=limit,
+        loads=LOADS,
+        memory="input_text.memory",
+    )
+    await house.turn_on(*LOADS)
+    for _ in range(70):
+        await house.wait(seconds=10)
+        watts = 7000 if house.on(LOADS[0]) == [True] else 3000
+        await say(hass, port, METER.list(2, active_power_import=watts))
+    assert house.on(*LOADS) == [False, True]
+    assert house.memory() == LOADS[0]
