@@ -53,15 +53,26 @@ def _bridge_url(device: str) -> str | None:
 def submeter_device(
     coordinator: HanPortCoordinator, key: str, own: DeviceInfo
 ) -> DeviceInfo:
-    """Describe the device of a submeter, which is linked to the meter's `own`."""
+    """Describe the device of a submeter, which is linked to the meter's `own`.
+
+    The first of its kind is named by the kind, as most have one; a further one by what
+    tells it apart as well, the end of its id or the place where it is connected.
+    """
     meter = coordinator.submeters[key].meter
+    alike = [
+        each.meter
+        for each in coordinator.submeters.values()
+        if each.meter.kind is meter.kind
+    ]
+    further = alike[0] is not meter
     # Its own entities may not be there yet, and a link needs a device to point to.
     device = dr.async_get(coordinator.hass).async_get_or_create(
         config_entry_id=coordinator.config_entry.entry_id, **own
     )
     return DeviceInfo(
         identifiers={(DOMAIN, key)},
-        translation_key=meter.kind,
+        translation_key=f"{meter.kind}_further" if further else meter.kind,
+        translation_placeholders={"end": (meter.id or str(meter.channel))[-4:]},
         serial_number=meter.id,
         via_device_id=device.id,
     )

@@ -213,6 +213,28 @@ async def test_remembered(hass: HomeAssistant, port: Port, writes: list[str]) ->
     assert port.times_opened == 1
 
 
+@pytest.mark.parametrize(
+    ("identity", "key", "name"),
+    [
+        ("G0000000000004711", "G0000000000004711", "Gas meter 4711"),
+        ("", f"{OWN}_2", "Gas meter 2"),
+    ],
+)
+async def test_two_of_a_kind(
+    hass: HomeAssistant, port: Port, identity: str, key: str, name: str
+) -> None:
+    """The second of a kind has a name of its own, the same after a restart."""
+    entry = await set_up(hass, entry_of())
+    second = submeter(2, "003", "00001.5*m3", identity)
+    water = submeter(3, "007", "00872.234*m3", WATER)
+    for _ in range(2):
+        await say(hass, port, message(gas(), second, water))
+        names = [device(hass, entry, each).name for each in (GAS, key, WATER)]
+        assert names == ["Gas meter", name, "Water meter"]
+        assert await hass.config_entries.async_reload(entry.entry_id)
+        await hass.async_block_till_done()
+
+
 async def test_restart(hass: HomeAssistant, port: Port) -> None:
     """Right after a restart a submeter is there with its last value, which guards."""
     hass.set_state(CoreState.not_running)
