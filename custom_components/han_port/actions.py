@@ -1,5 +1,6 @@
 """What can a person put right that the meter did not tell?"""
 
+import asyncio
 from typing import Any
 
 import probatio as vol
@@ -20,7 +21,7 @@ from homeassistant.helpers import (
 from homeassistant.util import dt as dt_util
 
 from .accounting import Settlement, Window
-from .const import DOMAIN
+from .const import CONF_LINE, DOMAIN
 from .coordinator import HanPortConfigEntry, HanPortCoordinator
 from .protocol import Quantity
 
@@ -28,6 +29,11 @@ CONF_ENTRY = "config_entry_id"
 CONF_START = "start"
 CONF_POWER = "power"
 CONF_APPLY = "apply"
+CONF_SECONDS = "seconds"
+
+LONGEST_RECORD = 600
+# Bytes: all that 9600 baud carry in that time
+LARGEST_RECORD = 600_000
 
 _ENTRY: dict[vol.Marker, Any] = {vol.Optional(CONF_ENTRY): cv.string}
 _WINDOW: dict[vol.Marker, Any] = {**_ENTRY, vol.Required(CONF_START): cv.datetime}
@@ -63,6 +69,20 @@ def async_setup_actions(hass: HomeAssistant) -> None:
         _async_spread_gap,
         vol.Schema({**_ENTRY, vol.Optional(CONF_APPLY, default=False): cv.boolean}),
         supports_response=SupportsResponse.OPTIONAL,
+    )
+    hass.services.async_register(
+        DOMAIN,
+        "record",
+        _async_record,
+        vol.Schema(
+            {
+                **_ENTRY,
+                vol.Optional(CONF_SECONDS, default=60): vol.All(
+                    vol.Coerce(int), vol.Range(min=1, max=LONGEST_RECORD)
+                ),
+            }
+        ),
+        supports_response=SupportsResponse.ONLY,
     )
 
 
@@ -117,6 +137,39 @@ async def _async_change_peak(call: ServiceCall, power: float | None) -> ServiceR
             }
             for each in peaks.top(month)
         ],
+    }
+
+
+async def _async_record(call: ServiceCall) -> ServiceResponse:
+    """Answer with what the port receives from now on, whether a meter is heard or not.
+
+    Each chunk is hexadecimal, with its time in seconds from the start. `complete` is false
+    if there was more than is kept. Nothing is masked.
+    """
+    coordinator = _coordinator(call)
+    started = call.hass.loop.time()
+    chunks: list[Any] = []
+    size, complete = 0, True
+
+    def take(data: bytes) -> None:
+        nonlocal size, complete
+        kept = data[: LARGEST_RECORD - size]
+        size += len(kept)
+        complete = complete and len(kept) == len(data)
+        if kept:
+            time = round(call.hass.loop.time() - started, 3)
+            chunks.append({"time": time, "data": kept.hex()})
+
+    coordinator.listeners.add(take)
+    try:
+        await asyncio.sleep(call.data[CONF_SECONDS])
+    finally:
+        coordinator.listeners.discard(take)
+    return {
+        "device": coordinator.device,
+        "line": coordinator.config_entry.data.get(CONF_LINE),
+        "complete": complete,
+        "chunks": chunks,
     }
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 import logging
@@ -164,6 +164,8 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         # What a reader on MQTT said last about itself
         self.said: Contents | None = None
         self.heard = Heard()
+        # Who wants every chunk as it comes
+        self.listeners: set[Callable[[bytes], None]] = set()
         # The last message that the keys did not open: new keys are tried on it.
         self.sealed: Outcome | None = None
         self._sealed_times = 0
@@ -283,6 +285,8 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
                     decoder = make_decoder(self.config_entry.data)
                 data = flat(chunk)
                 self.counters["bytes"] += len(data)
+                for listener in self.listeners:
+                    listener(data)
                 if isinstance(chunk, Contents) and chunk.said is not None:
                     self.said = chunk
                     if chunk.said is Said.OFFLINE:
