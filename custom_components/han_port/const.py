@@ -37,3 +37,8 @@ CONF_WEIGHT_TO_HOUR = "weight_to_hour"
 
 # How often values are shown (publishing.py)
 CONF_PUBLISH = "publish"
+# What a meter behind transformers says is multiplied by these (scaling.py)
+CONF_MULTIPLY_CURRENT = "multiply_current"
+CONF_MULTIPLY_ENERGY = "multiply_energy"
+CONF_MULTIPLY_POWER = "multiply_power"
+CONF_MULTIPLY_VOLTAGE = "multiply_voltage"

@@ -22,6 +22,7 @@ from .accounting import Account
 from .const import (
     CONF_LINE,
     CONF_METER_ID,
+    CONF_MULTIPLY_ENERGY,
     CONF_PUBLISH,
     CONF_QUANTITIES,
     CONF_SUBMETERS,
@@ -43,6 +44,7 @@ from .protocol import (
 )
 from .protocol.envelope import Contents, Said
 from .publishing import Publish, Publisher
+from .scaling import multipliers, scaled
 from .source import Source, SourceError
 from .topic import Topic, decode, flat, open_device
 
@@ -159,6 +161,8 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         self._publisher = Publisher(
             Publish(entry.options.get(CONF_PUBLISH, Publish.BALANCED))
         )
+        self._multipliers = multipliers(entry.options)
+        self._multiply_energy = entry.options.get(CONF_MULTIPLY_ENERGY, 1)
         self._store, self._peak_store = stores(hass, entry)
         self._storing = False
         # What a reader on MQTT said last about itself
@@ -179,7 +183,13 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
 
     async def async_load(self) -> None:
         """Take up the accounts where the last run left them."""
-        self.account.restore(await self._store.async_load())
+        stored = await self._store.async_load() or {}
+        self.account.restore(stored)
+        if stored and stored.get(CONF_MULTIPLY_ENERGY, 1) != self._multiply_energy:
+            # The meter has not counted more than before because a person said by how
+            # much to multiply it.
+            for quantity in self.account.counters:
+                self.account.start_over(quantity)
         self.account.peaks.restore(await self._peak_store.async_load())
 
     async def async_save(self) -> None:
@@ -326,6 +336,7 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
                     if not self._is_ours(reading):
                         self.counters["other_meter"] += 1
                     elif reading.values:
+                        reading = scaled(reading, self._multipliers)
                         self._merge(reading)
                         self._account(reading)
                         taken = True
@@ -353,7 +364,9 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         for quantity, counter in account.counters.items():
             # The hour of these counters is not known: a bridge repeats its last list to
             # a new reader, or the clock is wrong. They are what the meter counted.
-            if counter.counter is None and (value := reading.values.get(quantity)):
+            # After `start_over` they would be a jump.
+            fresh = counter.counter is None and counter.offset is not None
+            if fresh and (value := reading.values.get(quantity)):
                 counter.hold(value)
         if not self._storing:
             # Asked for again and again, the delay would never end.
@@ -364,7 +377,10 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
 
     def _stored(self) -> dict[str, object]:
         self._storing = False
-        return self.account.as_dict()
+        return {
+            **self.account.as_dict(),
+            CONF_MULTIPLY_ENERGY: self._multiply_energy,
+        }
 
     def _take_sealed(self, outcome: Outcome) -> None:
         """Ask for new keys when it is certain that the present ones open nothing."""

@@ -5,7 +5,11 @@ from typing import Any
 
 import probatio as vol
 
-from homeassistant.config_entries import ConfigFlowResult, OptionsFlowWithReload
+from homeassistant.config_entries import (
+    ConfigEntryState,
+    ConfigFlowResult,
+    OptionsFlowWithReload,
+)
 from homeassistant.helpers.selector import (
     BooleanSelector,
     NumberSelector,
@@ -22,6 +26,10 @@ from .const import (
     CONF_FROM_HOUR,
     CONF_FROM_MONTH,
     CONF_LENGTH,
+    CONF_MULTIPLY_CURRENT,
+    CONF_MULTIPLY_ENERGY,
+    CONF_MULTIPLY_POWER,
+    CONF_MULTIPLY_VOLTAGE,
     CONF_ONE_PER_DAY,
     CONF_PEAKS,
     CONF_PUBLISH,
@@ -31,7 +39,9 @@ from .const import (
     CONF_WEIGHT_FROM_HOUR,
     CONF_WEIGHT_TO_HOUR,
 )
+from .protocol import Quantity
 from .publishing import Publish
+from .scaling import MULTIPLIERS
 
 LENGTHS = {"hour": HOUR, "quarter": QUARTER}
 DAYS = {"all": frozenset(range(7)), "workdays": frozenset(range(5))}
@@ -98,6 +108,42 @@ PUBLISH_SCHEMA = vol.Schema(
 )
 
 
+# The value that stands for all that are multiplied alike, and its unit
+SHOWN = {
+    CONF_MULTIPLY_VOLTAGE: (Quantity.VOLTAGE_L1, "V"),
+    CONF_MULTIPLY_CURRENT: (Quantity.CURRENT_L1, "A"),
+    CONF_MULTIPLY_POWER: (Quantity.ACTIVE_POWER_IMPORT, "W"),
+    CONF_MULTIPLY_ENERGY: (Quantity.ENERGY_IMPORT, "kWh"),
+}
+ACCURACY_SCHEMA = vol.Schema(
+    {
+        vol.Required(key): NumberSelector(
+            NumberSelectorConfig(
+                min=0.001, max=100_000, step="any", mode=NumberSelectorMode.BOX
+            )
+        )
+        for key in MULTIPLIERS
+    }
+)
+
+
+def preview(
+    values: Mapping[str, float], now: Mapping[str, Any], then: Mapping[str, Any]
+) -> dict[str, str]:
+    """Say what values are with the multipliers of now, and what with others.
+
+    Keys are those of the options, and those with `_then`.
+    """
+    texts = {}
+    for key, (quantity, unit) in SHOWN.items():
+        texts[key] = texts[f"{key}_then"] = "–"
+        if (value := values.get(quantity)) is not None:
+            after = value / now.get(key, 1) * then.get(key, 1)
+            texts[key] = f"{round(value, 2):g} {unit}"
+            texts[f"{key}_then"] = f"{round(after, 2):g} {unit}"
+    return texts
+
+
 def peak_rules(options: Mapping[str, Any]) -> PeakRules:
     """Make the rules that the options of an entry state; Norway's where they are silent."""
     said = {**DEFAULTS, **options}
@@ -131,13 +177,15 @@ def _months(first: int, last: int) -> frozenset[int]:
 
 
 class HanPortOptionsFlow(OptionsFlowWithReload):
-    """Ask what the grid company counts, and how often values are shown."""
+    """Ask for the grid company's rules, how often to show values, what to multiply."""
+
+    _multipliers: dict[str, float]
 
     async def async_step_init(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Let a person choose what to set."""
-        return self.async_show_menu(menu_options=["tariff", "publishing"])
+        return self.async_show_menu(menu_options=["tariff", "publishing", "accuracy"])
 
     async def async_step_publishing(
         self, user_input: dict[str, Any] | None = None
@@ -150,6 +198,39 @@ class HanPortOptionsFlow(OptionsFlowWithReload):
             data_schema=self.add_suggested_values_to_schema(
                 PUBLISH_SCHEMA,
                 {CONF_PUBLISH: Publish.BALANCED, **self.config_entry.options},
+            ),
+        )
+
+    async def async_step_accuracy(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask by how much to multiply what a meter behind transformers says."""
+        if user_input is not None:
+            self._multipliers = user_input
+            return await self.async_step_preview()
+        return self.async_show_form(
+            step_id="accuracy",
+            data_schema=self.add_suggested_values_to_schema(
+                ACCURACY_SCHEMA,
+                {**dict.fromkeys(MULTIPLIERS, 1), **self.config_entry.options},
+            ),
+        )
+
+    async def async_step_preview(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Show what values are now and what they will be, before it is saved."""
+        if user_input is not None:
+            return self._save(self._multipliers)
+        entry = self.config_entry
+        heard = entry.state is ConfigEntryState.LOADED
+        return self.async_show_form(
+            step_id="preview",
+            data_schema=vol.Schema({}),
+            description_placeholders=preview(
+                entry.runtime_data.data if heard else {},
+                entry.options,
+                self._multipliers,
             ),
         )
 

@@ -20,7 +20,7 @@ MANIFEST = json.loads((FOLDER / "manifest.json").read_text())
 # Each module imports from tiers below its own; those not named here stand on the top tier
 TIERS = (
     {"const", "protocol"},
-    {"accounting", "diagnosis", "publishing", "source"},
+    {"accounting", "diagnosis", "publishing", "scaling", "source"},
     {"options", "statistics", "takeover", "topic"},
     {"search"},
     {"coordinator"},
