@@ -129,8 +129,8 @@ async def test_counters(
         "unsupported": 0,
     }
     assert entry.runtime_data.recent[0].frame == good
-    await say(hass, port, *[METER.list(1)] * 30)
-    assert len(entry.runtime_data.recent) == 20
+    await say(hass, port, *[METER.list(1)] * 50)
+    assert len(entry.runtime_data.recent) == 40
     assert entry.runtime_data.device == DEVICE
 
 
@@ -365,7 +365,7 @@ async def test_ten_megabytes_of_noise(
     await say(hass, port, METER.list(2, active_power_import=6))
     assert state(hass, "active_power_import") == "6.0"
     assert entry.runtime_data.counters["bytes"] > 10_000_000
-    assert len(entry.runtime_data.recent) == 20
+    assert len(entry.runtime_data.recent) == 40
 
 
 @pytest.mark.usefixtures("entry")
