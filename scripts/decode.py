@@ -119,12 +119,14 @@ def _frames(data: bytes) -> list[dict[str, Any]] | None:
     if data.lstrip()[:1] != b"{":
         return None
     try:
-        recent = json.loads(data)["data"]["recent"]
+        found = json.loads(data)
+        # Home Assistant puts what we give into "data" of the file.
+        recent = found.get("data", found)["recent"]
         return [
             {key: str(each[key]) for key in ("frame", "plain") if key in each}
             for each in recent
         ]
-    except ValueError, KeyError, TypeError, RecursionError:
+    except ValueError, KeyError, TypeError, AttributeError, RecursionError:
         return None
 
 

@@ -363,8 +363,46 @@ async def test_deciphered(hass: HomeAssistant, name: str) -> None:
     assert opened.result.meter.id == mask(meter.id)
 
 
+@pytest.mark.parametrize("name", simulator.MODELS)
+async def test_no_identity_of_any_model(
+    hass: HomeAssistant, port: Port, name: str
+) -> None:
+    """Whatever the model, its frames are fixtures, and its id is nowhere in the download."""
+    meter = simulator.create(name, seed=123456789)
+    keys = (
+        {
+            "encryption_key": meter.encryption_key.hex(),
+            "authentication_key": meter.authentication_key.hex(),
+        }
+        if meter.model.cipher
+        else {}
+    )
+    entry = await set_up(hass, make_entry(None, **keys))
+    for _, frame in meter.messages(NOON, NOON + timedelta(seconds=31)):
+        await say(hass, port, frame)
+    diagnostics = await async_get_config_entry_diagnostics(hass, entry)
+    assert diagnostics["recent"]
+    for each, outcome in zip(
+        diagnostics["recent"], entry.runtime_data.recent, strict=True
+    ):
+        assert isinstance(outcome.result, MeterReading)
+        (again,) = decode(bytes.fromhex(each.get("plain") or each["frame"]))
+        assert isinstance(again.result, MeterReading)
+        assert again.result.values == outcome.result.values
+    text = json.dumps(diagnostics).lower()
+    for hidden in (
+        meter.id,
+        meter.encryption_key.hex(),
+        meter.authentication_key.hex(),
+    ):
+        assert hidden.lower() not in text
+        assert hidden.encode().hex() not in text
+        assert hidden.encode().hex().upper().encode().hex() not in text
+
+
+@pytest.mark.parametrize("wrapped", [True, False])
 async def test_download_is_read(
-    hass: HomeAssistant, hass_client: ClientSessionGenerator
+    hass: HomeAssistant, hass_client: ClientSessionGenerator, wrapped: bool
 ) -> None:
     """The download as it is can be printed by scripts/decode, also what a key opened."""
     entry = await set_up(hass, make_entry())
@@ -382,7 +420,7 @@ async def test_download_is_read(
     done = await hass.async_add_executor_job(
         lambda: subprocess.run(
             [sys.executable, "-I", ROOT / "scripts/decode.py"],
-            input=json.dumps({"data": download}).encode(),
+            input=json.dumps({"data": download} if wrapped else download).encode(),
             capture_output=True,
             check=True,
         )
