@@ -5,6 +5,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 import logging
 from random import uniform
 from statistics import median
@@ -46,7 +47,7 @@ from .protocol.envelope import Contents, Said
 from .publishing import Publish, Publisher
 from .scaling import multipliers, scaled
 from .source import Source, SourceError
-from .topic import Topic, decode, flat, open_device
+from .topic import Topic, decode_aged, flat, open_device
 
 _LOGGER = logging.getLogger(__package__)
 
@@ -177,6 +178,7 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         self._heard: dict[str, float] = {}
         self._lower: Counter[str] = Counter()
         self._last_reading: float | None = None
+        self._accounted: datetime | None = None
         self._intervals: deque[float] = deque(maxlen=15)
         self._delay: float = SHORTEST_DELAY
         self._wake = asyncio.Event()
@@ -305,14 +307,14 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
                         silence.reschedule(self.hass.loop.time() + OFFLINE_CHECK)
                     elif chunk.said is Said.ONLINE:
                         silence.reschedule(self.hass.loop.time() + self._silent_after)
-                outcomes = decode(decoder, chunk)
-                if self.heard.add(data, outcomes):
+                aged = decode_aged(decoder, chunk)
+                if self.heard.add(data, [outcome for outcome, _ in aged]):
                     source.found()
                     self._remember_line(source.line)
                 else:
                     source.missed(data)
                     self.heard.look = source.look
-                if self._take(outcomes):
+                if self._take(aged):
                     silence.reschedule(self.hass.loop.time() + self._silent_after)
         self.heard.closed = True
 
@@ -324,10 +326,13 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
                 entry, data={**entry.data, CONF_LINE: str(line)}
             )
 
-    def _take(self, outcomes: list[Outcome]) -> bool:
-        """Take what one chunk completed; say whether a reading of the meter was in it."""
+    def _take(self, aged: list[tuple[Outcome, float]]) -> bool:
+        """Take what one chunk completed, each with the seconds that it was kept before.
+
+        Says whether a reading of the meter was in it.
+        """
         taken = False
-        for outcome in outcomes:
+        for outcome, age in aged:
             self.recent.append(outcome)
             match outcome.result:
                 case MeterReading() as reading:
@@ -338,7 +343,7 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
                     elif reading.values:
                         reading = scaled(reading, self._multipliers)
                         self._merge(reading)
-                        self._account(reading)
+                        self._account(reading, age)
                         taken = True
                 case error:
                     self.counters[error.code] += 1
@@ -357,10 +362,17 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
             self.async_set_updated_data(self.data)
         return taken
 
-    def _account(self, reading: MeterReading) -> None:
-        """Let the accounts advance, and see to it that they outlive this run."""
+    def _account(self, reading: MeterReading, age: float) -> None:
+        """Let the accounts advance, and see to it that they outlive this run.
+
+        A reading counts when the meter sent it, but not before one that was accounted.
+        """
         account, before = self.account, self.account.hour.start
-        settled = account.advance(utcnow(), reading)
+        now = utcnow()
+        # A clock that was put back is no reason to wait for it.
+        earliest = min(self._accounted or now - timedelta(hours=1), now)
+        self._accounted = max(now - timedelta(seconds=age), earliest)
+        settled = account.advance(self._accounted, reading)
         for quantity, counter in account.counters.items():
             # The hour of these counters is not known: a bridge repeats its last list to
             # a new reader, or the clock is wrong. They are what the meter counted.

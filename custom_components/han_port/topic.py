@@ -147,10 +147,15 @@ async def _open_topic(hass: HomeAssistant, device: str) -> AsyncIterator[Topic]:
 
 def decode(decoder: Decoder, chunk: Chunk) -> list[Outcome]:
     """Give what a chunk of either kind completes, in order."""
+    return [outcome for outcome, _ in decode_aged(decoder, chunk)]
+
+
+def decode_aged(decoder: Decoder, chunk: Chunk) -> list[tuple[Outcome, float]]:
+    """Give what a chunk completes, each with the seconds that the reader has kept it."""
     if isinstance(chunk, bytes):
-        return decoder.feed(chunk)
+        return [(outcome, 0.0) for outcome in decoder.feed(chunk)]
     return [
-        outcome
+        (outcome, message.age)
         for message in chunk.messages
         for outcome in decoder.decode(message.data)
     ]

@@ -1,5 +1,7 @@
 """Does a meter that comes over MQTT show the same, and does its reader's absence show?"""
 
+from datetime import UTC, datetime, timedelta
+from itertools import batched, takewhile
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
@@ -9,12 +11,17 @@ from pytest_homeassistant_custom_component.common import (
     async_fire_mqtt_message,
 )
 
+from custom_components.han_port.accounting import Account
+from custom_components.han_port.protocol import Decoder, MeterReading, Quantity
 from custom_components.han_port.protocol.envelope import Contents
 from custom_components.han_port.source import OpenFailure, SourceError
 from custom_components.han_port.topic import QUEUE, device_of, open_device
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.dispatcher import async_dispatcher_send
+from homeassistant.util.dt import get_default_time_zone
+import simulator
+from simulator.readers import batch
 
 from .conftest import METER, connection, make_entry, set_up, state, wait
 
@@ -132,6 +139,44 @@ async def test_silence(
     await wait(hass, freezer, 2)
     await publish(hass, LISTS)
     assert state(hass, "active_power_import") == "1500.0"
+
+
+@pytest.mark.usefixtures("true_time")
+async def test_containers_across_the_full_hour(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, mqtt_mock: Any
+) -> None:
+    """What a Pulse kept is accounted when the meter sent it, and shown once a container."""
+    start = datetime(2026, 1, 15, 17, 55, 3, tzinfo=UTC)
+    full_hour, end = start.replace(hour=18, minute=0, second=0), timedelta(minutes=10)
+    freezer.move_to(start)
+    meter = simulator.create("aidon-3p", seed=1)
+    entry = await set_up(hass, make_entry(METER, f"mqtt://{TOPIC}"))
+    account, expected = entry.runtime_data.account, Account(get_default_time_zone())
+    shown: list[float | None] = []
+    entry.runtime_data.async_add_listener(lambda: shown.append(account.hour.energy))
+
+    sent = takewhile(lambda each: each[0] < start + end, meter.messages(start))
+    containers = list(batched(sent, 8))
+    for number, container in enumerate(containers):
+        freezer.move_to(container[-1][0])
+        uptimes = [((when - start).total_seconds(), each) for when, each in container]
+        await publish(hass, batch(uptimes))
+        for when, frames in container:
+            for outcome in Decoder().decode(frames):
+                assert isinstance(outcome.result, MeterReading)
+                expected.advance(when, outcome.result)
+        assert len(shown) == number + 1
+        assert account.hour.start == expected.hour.start
+        assert account.hour.energy == pytest.approx(expected.hour.energy, abs=1e-6)
+
+    assert any(each[0][0] < full_hour < each[-1][0] for each in containers)
+    live = account.counters[Quantity.ENERGY_IMPORT]
+    same = expected.counters[Quantity.ENERGY_IMPORT]
+    assert live.integral > 0.02
+    assert live.integral == pytest.approx(same.integral, abs=1e-6)
+    assert live.counter is not None
+    assert live.total == pytest.approx(same.total, abs=1e-6)
+    assert live.at(full_hour) == pytest.approx(same.at(full_hour), abs=1e-6)
 
 
 async def test_without_mqtt(hass: HomeAssistant) -> None:
