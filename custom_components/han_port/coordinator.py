@@ -2,10 +2,11 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import repeat
 import logging
 from random import uniform
 from statistics import median
@@ -47,7 +48,7 @@ from .protocol.envelope import Contents, Said
 from .publishing import Publish, Publisher
 from .scaling import multipliers, scaled
 from .source import Source, SourceError
-from .topic import Topic, decode_aged, flat, open_device
+from .topic import Topic, decode_aged, flat, is_topic, open_device
 
 _LOGGER = logging.getLogger(__package__)
 
@@ -61,6 +62,8 @@ LONGEST_DELAY = 60
 SILENT_AFTER_CADENCES = 6
 SHORTEST_SILENCE = 30
 SILENCE_BEFORE_CADENCE = 120
+# A reader on MQTT may begin at any time to collect what it sends.
+SHORTEST_SILENCE_MQTT = 120
 
 # Seconds after which a topic is opened anew, if its broker or reader stays offline: both
 # come back by themselves, unless the MQTT integration was removed and set up again.
@@ -232,7 +235,8 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
     def _silent_after(self) -> float:
         if self.cadence is None:
             return SILENCE_BEFORE_CADENCE
-        return max(SHORTEST_SILENCE, SILENT_AFTER_CADENCES * self.cadence)
+        shortest = SHORTEST_SILENCE_MQTT if is_topic(self.device) else SHORTEST_SILENCE
+        return max(shortest, SILENT_AFTER_CADENCES * self.cadence)
 
     @callback
     def _on_port_event(
@@ -308,13 +312,14 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
                     elif chunk.said is Said.ONLINE:
                         silence.reschedule(self.hass.loop.time() + self._silent_after)
                 aged = decode_aged(decoder, chunk)
-                if self.heard.add(data, [outcome for outcome, _ in aged]):
+                outcomes = [outcome for outcome, _ in aged]
+                if self.heard.add(data, outcomes):
                     source.found()
                     self._remember_line(source.line)
                 else:
                     source.missed(data)
                     self.heard.look = source.look
-                if self._take(aged):
+                if self._take(outcomes, [age for _, age in aged]):
                     silence.reschedule(self.hass.loop.time() + self._silent_after)
         self.heard.closed = True
 
@@ -326,13 +331,15 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
                 entry, data={**entry.data, CONF_LINE: str(line)}
             )
 
-    def _take(self, aged: list[tuple[Outcome, float]]) -> bool:
-        """Take what one chunk completed, each with the seconds that it was kept before.
+    def _take(
+        self, outcomes: list[Outcome], ages: Iterable[float] = repeat(0.0)
+    ) -> bool:
+        """Take what one chunk completed; say whether a reading of the meter was in it.
 
-        Says whether a reading of the meter was in it.
+        `ages` are the seconds for which the reader has kept each outcome.
         """
         taken = False
-        for outcome, age in aged:
+        for outcome, age in zip(outcomes, ages, strict=False):
             self.recent.append(outcome)
             match outcome.result:
                 case MeterReading() as reading:

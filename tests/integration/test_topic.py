@@ -156,7 +156,7 @@ async def test_containers_across_the_full_hour(
     entry.runtime_data.async_add_listener(lambda: shown.append(account.hour.energy))
 
     sent = takewhile(lambda each: each[0] < start + end, meter.messages(start))
-    containers = list(batched(sent, 8))
+    containers = list(batched(sent, 8, strict=False))
     for number, container in enumerate(containers):
         freezer.move_to(container[-1][0])
         uptimes = [((when - start).total_seconds(), each) for when, each in container]
@@ -177,6 +177,36 @@ async def test_containers_across_the_full_hour(
     assert live.counter is not None
     assert live.total == pytest.approx(same.total, abs=1e-6)
     assert live.at(full_hour) == pytest.approx(same.at(full_hour), abs=1e-6)
+
+
+async def test_turn_to_containers(
+    hass: HomeAssistant, entry: MockConfigEntry, freezer: FrozenDateTimeFactory
+) -> None:
+    """A Pulse that begins to collect is not silent, also if it does so for a minute each time."""
+    for _ in range(20):
+        await publish(hass, LISTS)
+        await wait(hass, freezer, 2)
+    for _ in range(20):
+        await wait(hass, freezer, 58)
+        assert state(hass, "active_power_import") == "1500.0"
+        await publish(hass, batch([(2.0 * each, LISTS) for each in range(30)]))
+        await wait(hass, freezer, 2)
+    assert entry.runtime_data.counters["losses"] == 0
+    await wait(hass, freezer, 6 * 60)
+    assert state(hass, "active_power_import") == "unavailable"
+
+
+async def test_silence_of_fast_meter(
+    hass: HomeAssistant, entry: MockConfigEntry, freezer: FrozenDateTimeFactory
+) -> None:
+    """Without containers two minutes are silence, however fast the meter is."""
+    for _ in range(20):
+        await publish(hass, LISTS)
+        await wait(hass, freezer, 2)
+    await wait(hass, freezer, 115)
+    assert state(hass, "active_power_import") == "1500.0"
+    await wait(hass, freezer, 5)
+    assert state(hass, "active_power_import") == "unavailable"
 
 
 async def test_without_mqtt(hass: HomeAssistant) -> None:
