@@ -181,7 +181,8 @@ async def broker(port: int) -> AsyncIterator[int]:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
     settings = DEMO / "mosquitto.conf"
-    settings.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
+    # Where we are root of a namespace only, there is nobody else to become.
+    settings.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\nuser root\n")
     with (DEMO / "mosquitto.log").open("wb") as log:
         async with process(
             program, "-c", str(settings), seconds=5, stdout=log, stderr=log

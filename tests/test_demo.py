@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 import json
+import os
 from pathlib import Path
 import re
 import shutil
@@ -157,6 +158,32 @@ def test_demo(checkout: Path) -> None:
         for each in stored(checkout, "core.config_entries")["entries"]
         if each["domain"] == "han_port"
     ] == [entry["entry_id"]]
+
+
+@pytest.mark.usefixtures("socket_enabled")
+def test_reader(checkout: Path) -> None:
+    """Through a reader on MQTT the same demo shows what a search of the broker found."""
+    folders = os.environ["PATH"], "/usr/sbin", str(ROOT / ".tools/bin")
+    program = shutil.which("mosquitto", path=os.pathsep.join(folders))
+    if program is None:
+        why = "no MQTT broker: install mosquitto, or run scripts/setup on Debian"
+        if os.environ.get("HAN_PORT_BROKER"):
+            pytest.fail(why)
+        pytest.skip(why)
+    tools = checkout / ".tools/bin"
+    tools.mkdir(parents=True)
+    (tools / "mosquitto").symlink_to(program)
+
+    with demo(checkout, "--meter", "aidon", "--reader", "tibber-pulse"):
+        assert complaints(checkout) == []
+    (entry,) = (
+        each
+        for each in stored(checkout, "core.config_entries")["entries"]
+        if each["domain"] == "han_port"
+    )
+    assert entry["data"]["device"] == "mqtt://$aws/tibber-pulse/1"
+    assert entry["data"]["manufacturer"] == "Aidon"
+    assert "active_power_import" in entry["data"]["quantities"]
 
 
 def run(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

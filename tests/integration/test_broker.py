@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import islice
+from itertools import islice, pairwise
 from unittest.mock import patch
 
 from paho.mqtt.client import Client
@@ -123,6 +123,31 @@ async def test_reader(
     if Reader(reader).will:
         await until(hass, lambda: not coordinator.last_update_success)
         assert state(hass, "active_power_import") == "unavailable"
+    assert await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_containers(
+    hass: HomeAssistant, broker: Broker, mqtt: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Pulse that turns to containers is shown on, once for each of them."""
+    monkeypatch.setattr("simulator.readers.BATCHES_AFTER", 30)
+    entry = await set_up(hass, make_entry(device="mqtt://$aws/tibber-pulse/1"))
+    coordinator = entry.runtime_data
+    shown: list[int] = []
+    coordinator.async_add_listener(lambda: shown.append(coordinator.counters["frames"]))
+    async with serve_mqtt(
+        create("aidon-3p", seed=1),
+        port=broker.port,
+        reader="tibber-pulse",
+        speed=60,
+        start=START,
+    ):
+        await until(hass, lambda: coordinator.counters["frames"] >= 30)
+    collected = [after - before for before, after in pairwise(shown)]
+    assert collected[:5] == [1] * 5
+    assert len([each for each in collected if each >= 8]) >= 2
+    assert coordinator.counters["losses"] == 0
+    assert float(state(hass, "active_power_import") or "nan") > 0
     assert await hass.config_entries.async_unload(entry.entry_id)
 
 
