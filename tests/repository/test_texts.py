@@ -213,7 +213,7 @@ def test_language(language: str) -> None:
 
 def test_languages() -> None:
     """The languages of the grids are there, and nothing that only core reads."""
-    assert {"da", "en", "fi", "nb"} <= set(LANGUAGES)
+    assert {"da", "de", "en", "fi", "nb", "nl", "nn"} <= set(LANGUAGES)
     assert not (FOLDER / "strings.json").exists()
 
 
