@@ -143,7 +143,9 @@ def async_watch(hass: HomeAssistant, coordinator: HanPortCoordinator) -> None:
 
     look(datetime.min)
     entry.async_on_unload(
-        async_track_time_interval(hass, look, timedelta(seconds=LOOK))
+        async_track_time_interval(
+            hass, look, timedelta(seconds=LOOK), cancel_on_shutdown=True
+        )
     )
     entry.async_on_unload(coordinator.async_add_listener(updated))
     entry.async_on_unload(watch.clear)
