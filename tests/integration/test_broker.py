@@ -144,7 +144,6 @@ async def test_containers(
     ):
         await until(hass, lambda: coordinator.counters["frames"] >= 30)
     collected = [after - before for before, after in pairwise(shown)]
-    assert collected[:5] == [1] * 5
     assert len([each for each in collected if each >= 8]) >= 2
     assert coordinator.counters["losses"] == 0
     assert float(state(hass, "active_power_import") or "nan") > 0
@@ -216,7 +215,8 @@ async def test_restarts(
     monkeypatch.setattr(
         "homeassistant.components.mqtt.client.RECONNECT_INTERVAL_SECONDS", 0.1
     )
-    entry = await set_up(hass, make_entry(device="mqtt://meter"))
+    options = {"publish": "every_reading"}  # small changes are waited for below
+    entry = await set_up(hass, make_entry(device="mqtt://meter", options=options))
     coordinator = entry.runtime_data
     subscribed = hass.data["mqtt"].client
     tasks = len(asyncio.all_tasks())
