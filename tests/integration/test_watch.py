@@ -160,7 +160,7 @@ async def fix(hass: HomeAssistant, issue: ir.IssueEntry) -> Any:
     await hass.async_block_till_done()
     manager = repairs_flow_manager(hass)
     assert manager is not None
-    form = await manager.async_init(DOMAIN, context={"issue_id": issue.issue_id})
+    form = await manager.async_init(DOMAIN, data={"issue_id": issue.issue_id})
     assert form["step_id"] == "confirm"
     assert form["description_placeholders"] == issue.translation_placeholders
     return await manager.async_configure(form["flow_id"], {})
@@ -225,7 +225,7 @@ async def test_not_loaded(hass: HomeAssistant, disputed: MockConfigEntry) -> Non
     await hass.async_block_till_done()
     manager = repairs_flow_manager(hass)
     assert manager is not None
-    form = await manager.async_init(DOMAIN, context={"issue_id": issue.issue_id})
+    form = await manager.async_init(DOMAIN, data={"issue_id": issue.issue_id})
     assert await hass.config_entries.async_unload(disputed.entry_id)
     result = await manager.async_configure(form["flow_id"], {})
     assert (result["type"], result["reason"]) == ("abort", "not_loaded")
