@@ -16,7 +16,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from custom_components.han_port import protocol
 else:
@@ -90,23 +90,31 @@ def _result(outcome: protocol.Outcome) -> dict[str, Any]:
     }
 
 
-def _lines(decoder: protocol.Decoder, data: bytes) -> Iterator[dict[str, Any]]:
-    """Read every line as one message in hex."""
-    for number, line in enumerate(data.splitlines()):
-        if not (text := line.strip()):
+def _messages(
+    decoder: protocol.Decoder, name: str, texts: Iterable[str], detail: str
+) -> Iterator[dict[str, Any]]:
+    """Read each text as one message in hex; `detail` says of one that it is none."""
+    for number, text in enumerate(texts):
+        if not text:
             continue
         try:
-            message = bytes.fromhex(text.decode("ascii"))
+            message = bytes.fromhex(text)
         except ValueError:
             yield {
-                "line": number,
+                name: number,
                 "offset": 0,
                 "error": protocol.ErrorCode.UNSUPPORTED.value,
-                "detail": "the line is not hexadecimal",
+                "detail": detail,
             }
             continue
         for outcome in decoder.decode(message):
-            yield {"line": number, **_result(outcome)}
+            yield {name: number, **_result(outcome)}
+
+
+def _lines(decoder: protocol.Decoder, data: bytes) -> Iterator[dict[str, Any]]:
+    """Read every line as one message in hex."""
+    texts = (line.decode("latin-1").strip() for line in data.splitlines())
+    return _messages(decoder, "line", texts, "the line is not hexadecimal")
 
 
 def _whole(decoder: protocol.Decoder, data: bytes) -> Iterator[dict[str, Any]]:
@@ -134,20 +142,8 @@ def _recent(
     decoder: protocol.Decoder, frames: list[dict[str, str]]
 ) -> Iterator[dict[str, Any]]:
     """Read the frames of diagnostics, opened ones as what was in them."""
-    for number, each in enumerate(frames):
-        text = each.get("plain") or each.get("frame") or ""
-        try:
-            message = bytes.fromhex(text)
-        except ValueError:
-            yield {
-                "frame": number,
-                "offset": 0,
-                "error": protocol.ErrorCode.UNSUPPORTED.value,
-                "detail": "the frame is left out",
-            }
-            continue
-        for outcome in decoder.decode(message):
-            yield {"frame": number, **_result(outcome)}
+    texts = (each.get("plain") or each.get("frame") or "–" for each in frames)
+    return _messages(decoder, "frame", texts, "the frame is left out")
 
 
 def _run() -> int:

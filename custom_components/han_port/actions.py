@@ -160,11 +160,11 @@ async def _async_record(call: ServiceCall) -> ServiceResponse:
             time = round(call.hass.loop.time() - started, 3)
             chunks.append({"time": time, "data": kept.hex()})
 
-    coordinator.listeners.add(take)
+    coordinator.chunk_listeners.add(take)
     try:
         await asyncio.sleep(call.data[CONF_SECONDS])
     finally:
-        coordinator.listeners.discard(take)
+        coordinator.chunk_listeners.discard(take)
     return {
         "device": coordinator.device,
         "line": coordinator.config_entry.data.get(CONF_LINE),

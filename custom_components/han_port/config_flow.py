@@ -184,7 +184,7 @@ class HanPortConfigFlow(ConfigFlow, domain=DOMAIN):
         """Show progress while all topics are listened to."""
         if self._searching is None:
             self._searching = self.hass.async_create_background_task(
-                search(self.hass, Heard, self.async_update_progress),
+                search(self.hass, self.async_update_progress),
                 f"{DOMAIN} setup searches MQTT",
                 eager_start=False,
             )

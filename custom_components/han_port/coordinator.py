@@ -131,7 +131,8 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
     of the link, or silence, to the next reading; `connected` is true in between, but
     not before the first reading.
 
-    `account` has what the readings add up to, `limit` what the mean power of an hour shall not exceed, in kW.
+    `account` has what the readings add up to, `limit` what the mean power of an hour
+    shall not exceed, in kW. `chunk_listeners` are called with every chunk as it comes.
     """
 
     config_entry: HanPortConfigEntry
@@ -172,8 +173,7 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         # What a reader on MQTT said last about itself
         self.said: Contents | None = None
         self.heard = Heard()
-        # Who wants every chunk as it comes
-        self.listeners: set[Callable[[bytes], None]] = set()
+        self.chunk_listeners: set[Callable[[bytes], None]] = set()
         # The last message that the keys did not open: new keys are tried on it.
         self.sealed: Outcome | None = None
         self._sealed_times = 0
@@ -301,7 +301,7 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
                     decoder = make_decoder(self.config_entry.data)
                 data = flat(chunk)
                 self.counters["bytes"] += len(data)
-                for listener in self.listeners:
+                for listener in self.chunk_listeners:
                     listener(data)
                 if isinstance(chunk, Contents) and chunk.said is not None:
                     self.said = chunk

@@ -1,5 +1,7 @@
 """What can only a person decide, or set right?"""
 
+from typing import override
+
 import probatio as vol
 
 from homeassistant.components.repairs import FlowType, RepairsFlow, RepairsFlowResult
@@ -17,13 +19,17 @@ from .takeover import async_confirm, async_undo
 from .watch import COUNTER_DISPUTED
 
 
-class ListenFlow(RepairsFlow):
-    """Say what is wrong, and go on to the dialog that listens to the port again."""
+class FixFlow(RepairsFlow):
+    """The dialog of an issue about an entry."""
 
     def __init__(self, entry: ConfigEntry, placeholders: dict[str, str]) -> None:
         """Take our entry, and what its texts need."""
         self._entry = entry
         self._placeholders = placeholders
+
+
+class ConfirmFlow(FixFlow):
+    """Say what is wrong, and do something about it when a person agrees."""
 
     async def async_step_init(
         self, user_input: dict[str, str] | None = None
@@ -34,13 +40,25 @@ class ListenFlow(RepairsFlow):
     async def async_step_confirm(
         self, user_input: dict[str, str] | None = None
     ) -> RepairsFlowResult:
-        """Say it; the issue stays until the meter is heard."""
-        if user_input is None:
-            return self.async_show_form(
-                step_id="confirm",
-                data_schema=vol.Schema({}),
-                description_placeholders=self._placeholders,
-            )
+        """Say it; then mend it."""
+        if user_input is not None:
+            return await self._async_mend()
+        return self.async_show_form(
+            step_id="confirm",
+            data_schema=vol.Schema({}),
+            description_placeholders=self._placeholders,
+        )
+
+    async def _async_mend(self) -> RepairsFlowResult:
+        raise NotImplementedError
+
+
+class ListenFlow(ConfirmFlow):
+    """Go on to the dialog that listens to the port again."""
+
+    @override
+    async def _async_mend(self) -> RepairsFlowResult:
+        """Open it; the issue stays until the meter is heard."""
         flow = await self.hass.config_entries.flow.async_init(
             DOMAIN,
             context={"source": SOURCE_RECONFIGURE, "entry_id": self._entry.entry_id},
@@ -50,30 +68,14 @@ class ListenFlow(RepairsFlow):
         )
 
 
-class DisputeFlow(RepairsFlow):
+class DisputeFlow(ConfirmFlow):
     """Let a person say that the meter was replaced, and believe its counters."""
 
-    def __init__(self, entry: HanPortConfigEntry, placeholders: dict[str, str]) -> None:
-        """Take our entry, and what its texts need."""
-        self._entry = entry
-        self._placeholders = placeholders
+    _entry: HanPortConfigEntry
 
-    async def async_step_init(
-        self, user_input: dict[str, str] | None = None
-    ) -> RepairsFlowResult:
-        """Begin; the input is what Home Assistant says of the issue."""
-        return await self.async_step_confirm()
-
-    async def async_step_confirm(
-        self, user_input: dict[str, str] | None = None
-    ) -> RepairsFlowResult:
-        """Ask; then start over with what the meter counts now."""
-        if user_input is None:
-            return self.async_show_form(
-                step_id="confirm",
-                data_schema=vol.Schema({}),
-                description_placeholders=self._placeholders,
-            )
+    @override
+    async def _async_mend(self) -> RepairsFlowResult:
+        """Start over with what the meter counts now."""
         if self._entry.state is not ConfigEntryState.LOADED:
             return self.async_abort(reason="not_loaded")
         coordinator = self._entry.runtime_data
@@ -83,13 +85,8 @@ class DisputeFlow(RepairsFlow):
         return self.async_create_entry(data={})
 
 
-class MovedInFlow(RepairsFlow):
+class MovedInFlow(FixFlow):
     """Keep what was taken over, or give it back."""
-
-    def __init__(self, entry: ConfigEntry, placeholders: dict[str, str]) -> None:
-        """Take our entry, and what its texts need."""
-        self._entry = entry
-        self._placeholders = placeholders
 
     async def async_step_init(
         self, user_input: dict[str, str] | None = None
@@ -124,6 +121,9 @@ async def async_create_fix_flow(
     issue = ir.async_get(hass).async_get_issue(DOMAIN, issue_id)
     entry = hass.config_entries.async_get_known_entry(str((data or {})["entry_id"]))
     placeholders = (issue and issue.translation_placeholders) or {}
-    flows = {"moved_in": MovedInFlow, COUNTER_DISPUTED: DisputeFlow}
+    flows: dict[str, type[FixFlow]] = {
+        "moved_in": MovedInFlow,
+        COUNTER_DISPUTED: DisputeFlow,
+    }
     flow = flows.get(issue_id.removesuffix(f"_{entry.entry_id}"), ListenFlow)
     return flow(entry, placeholders)

@@ -7,32 +7,26 @@ thousands of messages of a home can be taken for one.
 import asyncio
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Final, Protocol
+from typing import Final
 
 from homeassistant.components import mqtt
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 
-from .protocol import Decoder, Meter, Outcome
+from .diagnosis import Heard
+from .protocol import Decoder
 from .protocol.envelope import Envelope, is_proved
 from .source import OpenFailure, SourceError
-from .topic import device_of
+from .topic import decode, device_of
 
 SEARCH_SECONDS: Final = 25
 # What begins with a dollar is not in the first: brokers of Tibber Pulses have it.
 FILTERS: Final = ("#", "$aws/#")
 # Trees of other integrations, which are large and have no meter in them
-OTHERS: Final = (
-    *("homeassistant/", "zigbee2mqtt/", "zwave/", "frigate/", "tasmota/", "shellies/"),
-    *(
-        "esphome/",
-        "tele/",
-        "stat/",
-        "cmnd/",
-        "valetudo/",
-        "owntracks/",
-        "bluetooth2mqtt/",
-    ),
+OTHERS: Final = tuple(
+    f"{tree}/"
+    for tree in "homeassistant zigbee2mqtt zwave frigate tasmota shellies esphome tele"
+    " stat cmnd valetudo owntracks bluetooth2mqtt".split()
 )
 # More readers than anybody has, and topics that are looked at again
 MOST_METERS: Final = 5
@@ -45,24 +39,15 @@ _BEGINS: Final = frozenset(
 )
 
 
-class Listener(Protocol):
-    """What keeps what was heard of one meter."""
-
-    meter: Meter | None
-
-    def add(self, chunk: bytes, outcomes: list[Outcome]) -> bool:
-        """Take what came and what the decoder made of it; say if a frame was intact."""
-
-
-async def search[H: Listener](
-    hass: HomeAssistant, make: Callable[[], H], show: Callable[[float], None]
-) -> dict[str, H]:
+async def search(
+    hass: HomeAssistant, show: Callable[[float], None]
+) -> dict[str, Heard]:
     """Listen to all topics; give what was heard of a meter, by the device of its topic.
 
     `show` is called each second with the part of the time that has passed. SourceError
     (NO_MQTT) is raised where there is no MQTT. Nothing stays subscribed.
     """
-    found: dict[str, H] = {}
+    found: dict[str, Heard] = {}
     opened: dict[str, tuple[Envelope, Decoder]] = {}
     enough = asyncio.Event()
     left = MOST_BYTES
@@ -85,16 +70,12 @@ async def search[H: Listener](
         if not contents.messages:
             return
         left -= len(payload)
-        outcomes = [
-            outcome
-            for each in contents.messages
-            for outcome in decoder.decode(each.data)
-        ]
+        outcomes = decode(decoder, contents)
         device = device_of(topic)
         if device not in found:
             if len(found) >= MOST_METERS or not any(map(is_proved, outcomes)):
                 return
-            found[device] = make()
+            found[device] = Heard()
         if len(opened) < MOST_TOPICS:
             opened[topic] = envelope, decoder
         found[device].add(payload, outcomes)

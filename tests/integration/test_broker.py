@@ -13,7 +13,6 @@ from paho.mqtt.enums import CallbackAPIVersion
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.han_port.diagnosis import Heard
 from custom_components.han_port.protocol import Decoder, MeterReading
 from custom_components.han_port.protocol.envelope import Envelope
 from custom_components.han_port.search import search
@@ -192,7 +191,7 @@ async def test_found_among_a_thousand_topics(
                     speed=20,
                 ),
             ):
-                found = await search(hass, Heard, lambda part: None)
+                found = await search(hass, lambda part: None)
         finally:
             disturbing.cancel()
     ids = {device: heard.meter and heard.meter.id for device, heard in found.items()}

@@ -48,7 +48,7 @@ async def test_record(
             {"time": 2.5, "data": b"noise".hex()},
         ],
     }
-    assert not entry.runtime_data.listeners
+    assert not entry.runtime_data.chunk_listeners
 
 
 async def test_silent(

@@ -206,12 +206,8 @@ class LiveCounter:
             return refusal
         self.disputed = None
         self._ahead = None
-        base, correction, gap, revised = (
-            self._base,
-            None,
-            None,
-            list[tuple[datetime, float]](),
-        )
+        base, correction, gap = self._base, None, None
+        revised: list[tuple[datetime, float]] = []
         if base is not None:
             correction = counter - (base.counter + mark.integral - base.integral)
             if mark.region is not None and mark.region == base.region:
