@@ -1,6 +1,6 @@
 """Which answers are yes or no?"""
 
-from typing import override
+from typing import Any, override
 
 # From `const`, where it is now, 2026.9 cannot have it.
 from homeassistant.components.binary_sensor import (  # type: ignore[attr-defined]
@@ -13,6 +13,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import HanPortConfigEntry, HanPortCoordinator
 from .entity import HanPortEntity
+from .protocol import Quantity
 
 PARALLEL_UPDATES = 0
 
@@ -30,6 +31,23 @@ async def async_setup_entry(
             HanPortAtRisk(coordinator, "hour_limit_at_risk"),
         ]
     )
+    added: set[str] = set()
+
+    @callback
+    def add_new() -> None:
+        """Add what needs a voltage or a current when the meter sends the first."""
+        makers: dict[str, type[HanPortOverload | HanPortVoltage]] = {
+            Quantity.VOLTAGE_L1: HanPortVoltage
+        }
+        if coordinator.fuse is not None:
+            makers[Quantity.CURRENT_L1] = HanPortOverload
+        new = (makers.keys() & coordinator.quantities) - added
+        added.update(new)
+        if new:
+            async_add_entities(makers[each](coordinator) for each in sorted(new))
+
+    add_new()
+    entry.async_on_unload(coordinator.async_add_listener(add_new))
 
 
 class HanPortConnection(HanPortEntity, BinarySensorEntity):
@@ -73,3 +91,47 @@ class HanPortAtRisk(HanPortEntity, BinarySensorEntity):
     def _handle_coordinator_update(self) -> None:
         self._look()
         super()._handle_coordinator_update()
+
+
+class HanPortOverload(HanPortEntity, BinarySensorEntity):
+    """On while a phase has more than the main fuse bears for as long as it lasts."""
+
+    _attr_device_class = BinarySensorDeviceClass.PROBLEM
+
+    def __init__(self, coordinator: HanPortCoordinator) -> None:
+        """Take the key."""
+        super().__init__(coordinator, "overload")
+
+    @property
+    @override
+    def is_on(self) -> bool | None:
+        """Say whether there is one, None while no current is known."""
+        fuse = self.coordinator.fuse
+        return None if fuse is None else fuse.overload
+
+
+class HanPortVoltage(HanPortEntity, BinarySensorEntity):
+    """On while a voltage is out of range as a mean over ten minutes."""
+
+    _attr_device_class = BinarySensorDeviceClass.PROBLEM
+
+    def __init__(self, coordinator: HanPortCoordinator) -> None:
+        """Take the key."""
+        super().__init__(coordinator, "voltage_out_of_range")
+
+    @property
+    @override
+    def is_on(self) -> bool | None:
+        """Say whether one is, None until ten minutes of a voltage are known."""
+        outside = self.coordinator.voltages.outside
+        return None if outside is None else bool(outside)
+
+    @property
+    @override
+    def extra_state_attributes(self) -> dict[str, Any]:
+        """Give which, and of how many."""
+        outside = self.coordinator.voltages.outside or []
+        return {
+            "phases": [name.upper() for name in outside],
+            "watched": len(self.coordinator.voltages.means),
+        }

@@ -42,3 +42,6 @@ CONF_MULTIPLY_CURRENT = "multiply_current"
 CONF_MULTIPLY_ENERGY = "multiply_energy"
 CONF_MULTIPLY_POWER = "multiply_power"
 CONF_MULTIPLY_VOLTAGE = "multiply_voltage"
+# The main fuse in A, not there if it is not watched, and the grid, "auto" to detect it
+CONF_MAIN_FUSE = "main_fuse"
+CONF_GRID = "grid"

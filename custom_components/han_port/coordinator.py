@@ -20,7 +20,14 @@ from homeassistant.helpers.storage import Store
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 from homeassistant.util.dt import get_default_time_zone, utcnow
 
-from .accounting import Account
+from .accounting import (
+    MAX_WATTS,
+    Account,
+    DayMaximum,
+    FuseGuard,
+    SlidingMeans,
+    VoltageWatch,
+)
 from .const import (
     CONF_LINE,
     CONF_METER_ID,
@@ -33,7 +40,7 @@ from .const import (
     NET_POWER,
 )
 from .diagnosis import SEALED, SEALED_TIMES, Heard
-from .options import peak_rules
+from .options import fuse_guard, peak_rules
 from .protocol import (
     Decoder,
     ErrorCode,
@@ -97,6 +104,9 @@ HOURLY = {
     Quantity.ACTIVE_POWER_IMPORT: Quantity.ENERGY_IMPORT,
     Quantity.ACTIVE_POWER_EXPORT: Quantity.ENERGY_EXPORT,
 }
+
+# The longest time that a mean of the power is taken over
+LONGEST_MEAN = timedelta(minutes=15)
 
 # Seconds between what the accounts are and what is stored of them
 STORE_DELAY = 30
@@ -168,6 +178,11 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         )
         self._multipliers = multipliers(entry.options)
         self._multiply_energy = entry.options.get(CONF_MULTIPLY_ENERGY, 1)
+        # None unless a person said what the main fuse is
+        self.fuse: FuseGuard | None = fuse_guard(entry.options)
+        self.voltages = VoltageWatch()
+        self.power_means = SlidingMeans(LONGEST_MEAN)
+        self.power_maximum = DayMaximum(get_default_time_zone())
         self._store, self._peak_store = stores(hass, entry)
         self._storing = False
         # What a reader on MQTT said last about itself
@@ -195,6 +210,7 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
             # much to multiply it.
             for quantity in self.account.counters:
                 self.account.start_over(quantity)
+        self.power_maximum.restore(stored.get("power_maximum"), MAX_WATTS)
         self.account.peaks.restore(await self._peak_store.async_load())
 
     async def async_save(self) -> None:
@@ -351,6 +367,7 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
                         reading = scaled(reading, self._multipliers)
                         self._merge(reading)
                         self._account(reading, age)
+                        self._watch(reading, age)
                         taken = True
                 case error:
                     self.counters[error.code] += 1
@@ -394,11 +411,28 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         if settled or account.hour.start != before:
             self._peak_store.async_delay_save(account.peaks.as_dict, STORE_DELAY)
 
+    def _watch(self, reading: MeterReading, age: float) -> None:
+        """Let what is watched between the hours advance, from when the meter sent it."""
+        when = utcnow() - timedelta(seconds=age)
+        values = {
+            name: value
+            for name, value in reading.values.items()
+            if name not in reading.unmeasured
+        }
+        if self.fuse is not None:
+            self.fuse.advance(when, values)
+        self.voltages.advance(when, values)
+        watts = values.get(Quantity.ACTIVE_POWER_IMPORT)
+        if watts is not None and 0 <= watts <= MAX_WATTS:
+            self.power_means.advance(when, watts)
+            self.power_maximum.advance(when, watts)
+
     def _stored(self) -> dict[str, object]:
         self._storing = False
         return {
             **self.account.as_dict(),
             CONF_MULTIPLY_ENERGY: self._multiply_energy,
+            "power_maximum": self.power_maximum.as_dict(),
         }
 
     def _take_sealed(self, outcome: Outcome) -> None:

@@ -20,12 +20,14 @@ from homeassistant.helpers.selector import (
     SelectSelectorMode,
 )
 
-from .accounting import HOUR, QUARTER, PeakRules
+from .accounting import HOUR, QUARTER, FuseGuard, Grid, PeakRules
 from .const import (
     CONF_DAYS,
     CONF_FROM_HOUR,
     CONF_FROM_MONTH,
+    CONF_GRID,
     CONF_LENGTH,
+    CONF_MAIN_FUSE,
     CONF_MULTIPLY_CURRENT,
     CONF_MULTIPLY_ENERGY,
     CONF_MULTIPLY_POWER,
@@ -106,6 +108,26 @@ PUBLISH_SCHEMA = vol.Schema(
         )
     }
 )
+# Common main fuses in A; another may be entered
+FUSES = ("16", "20", "25", "32", "35", "40", "50", "63", "80")
+SMALLEST_FUSE, LARGEST_FUSE = 6, 1000
+AUTO = "auto"
+FUSE_SCHEMA = vol.Schema(
+    {
+        vol.Optional(CONF_MAIN_FUSE): SelectSelector(
+            SelectSelectorConfig(
+                options=list(FUSES), custom_value=True, mode=SelectSelectorMode.DROPDOWN
+            )
+        ),
+        vol.Required(CONF_GRID, default=AUTO): SelectSelector(
+            SelectSelectorConfig(
+                options=[AUTO, *Grid],
+                translation_key=CONF_GRID,
+                mode=SelectSelectorMode.LIST,
+            )
+        ),
+    }
+)
 
 
 # The value that stands for all that are multiplied alike, and its unit
@@ -144,6 +166,23 @@ def preview(
     return texts
 
 
+def fuse_guard(options: Mapping[str, Any]) -> FuseGuard | None:
+    """Make what watches the main fuse; None if it was not said how large it is."""
+    if (fuse := options.get(CONF_MAIN_FUSE)) is None:
+        return None
+    grid = options.get(CONF_GRID, AUTO)
+    return FuseGuard(fuse, None if grid == AUTO else Grid(grid))
+
+
+def _fuse(text: str) -> float | None:
+    """Give the A that a person wrote, None if that is no size of a main fuse."""
+    try:
+        fuse = float(text.strip().lower().removesuffix("a").replace(",", "."))
+    except ValueError:
+        return None
+    return fuse if SMALLEST_FUSE <= fuse <= LARGEST_FUSE else None
+
+
 def peak_rules(options: Mapping[str, Any]) -> PeakRules:
     """Make the rules that the options of an entry state; Norway's where they are silent."""
     said = {**DEFAULTS, **options}
@@ -177,7 +216,7 @@ def _months(first: int, last: int) -> frozenset[int]:
 
 
 class HanPortOptionsFlow(OptionsFlowWithReload):
-    """Ask for the grid company's rules, how often to show values, what to multiply."""
+    """Ask for the grid company's rules, the main fuse, and how to show values."""
 
     _multipliers: dict[str, float]
 
@@ -185,7 +224,9 @@ class HanPortOptionsFlow(OptionsFlowWithReload):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Let a person choose what to set."""
-        return self.async_show_menu(menu_options=["tariff", "publishing", "accuracy"])
+        return self.async_show_menu(
+            menu_options=["tariff", "fuse", "publishing", "accuracy"]
+        )
 
     async def async_step_publishing(
         self, user_input: dict[str, Any] | None = None
@@ -237,6 +278,29 @@ class HanPortOptionsFlow(OptionsFlowWithReload):
     def _save(self, answers: dict[str, Any]) -> ConfigFlowResult:
         """Keep the answers of one form, and those of the others."""
         return self.async_create_entry(data={**self.config_entry.options, **answers})
+
+    async def async_step_fuse(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask how large the main fuse is; without an answer it is not watched."""
+        errors = {}
+        shown = {**self.config_entry.options, **(user_input or {})}
+        if user_input is not None:
+            options = {**self.config_entry.options, **user_input}
+            options.pop(CONF_MAIN_FUSE, None)
+            text = user_input.get(CONF_MAIN_FUSE)
+            if not text:
+                return self.async_create_entry(data=options)
+            if (fuse := _fuse(text)) is not None:
+                return self.async_create_entry(data={**options, CONF_MAIN_FUSE: fuse})
+            errors[CONF_MAIN_FUSE] = "no_fuse"
+        elif CONF_MAIN_FUSE in shown:
+            shown[CONF_MAIN_FUSE] = f"{shown[CONF_MAIN_FUSE]:g}"
+        return self.async_show_form(
+            step_id="fuse",
+            data_schema=self.add_suggested_values_to_schema(FUSE_SCHEMA, shown),
+            errors=errors,
+        )
 
     async def async_step_tariff(
         self, user_input: dict[str, Any] | None = None

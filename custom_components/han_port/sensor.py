@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, override
 
 from homeassistant.components.sensor import (
@@ -14,6 +15,7 @@ from homeassistant.components.sensor import (
 from homeassistant.const import (
     DEGREE,
     EVENT_RECORDER_5MIN_STATISTICS_GENERATED,
+    PERCENTAGE,
     EntityCategory,
     UnitOfApparentPower,
     UnitOfElectricCurrent,
@@ -28,7 +30,7 @@ from homeassistant.const import (
 from homeassistant.core import CoreState, Event, HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .accounting import Peak, Settlement, Window
+from .accounting import Peak, Settlement, Window, imbalance
 from .const import NET_POWER
 from .coordinator import COUNTERS, HanPortConfigEntry, HanPortCoordinator
 from .entity import HanPortEntity, submeter_device
@@ -263,6 +265,8 @@ class HourSensorDescription(SensorEntityDescription):
     """What a sensor of the running hour, or the month, takes from the coordinator."""
 
     value: Callable[[HanPortCoordinator], float | None]
+    # Also the attributes, where the value alone does not say what it is of
+    attributes: Callable[[HanPortCoordinator], dict[str, Any]] | None = None
 
 
 def _step(energy: float | None) -> float | None:
@@ -312,6 +316,89 @@ HOUR_SENSORS = (
         state_class=SensorStateClass.MEASUREMENT,
         value=lambda it: it.account.peaks.average(),
     ),
+)
+
+
+def _headroom(coordinator: HanPortCoordinator, phase: str) -> float | None:
+    if coordinator.fuse is None:
+        return None
+    return coordinator.fuse.headroom.get(phase)
+
+
+def _least_headroom(coordinator: HanPortCoordinator) -> float | None:
+    if coordinator.fuse is None:
+        return None
+    return min(coordinator.fuse.headroom.values(), default=None)
+
+
+def _headroom_of(coordinator: HanPortCoordinator) -> dict[str, Any]:
+    """Say which phases are known: on three-wire grids two of them, with many meters."""
+    if (fuse := coordinator.fuse) is None:
+        return {}
+    return {"phases": [name.upper() for name in fuse.headroom], "grid": fuse.grid}
+
+
+def _amperes(
+    key: str,
+    value: Callable[[HanPortCoordinator], float | None],
+    attributes: Callable[[HanPortCoordinator], dict[str, Any]] | None = None,
+) -> HourSensorDescription:
+    return HourSensorDescription(
+        key=key,
+        device_class=SensorDeviceClass.CURRENT,
+        native_unit_of_measurement=UnitOfElectricCurrent.AMPERE,
+        suggested_display_precision=1,
+        state_class=SensorStateClass.MEASUREMENT,
+        value=value,
+        attributes=attributes,
+    )
+
+
+# By the current without which they have nothing to say; only where there is a main fuse
+HEADROOM = {
+    _Q.CURRENT_L1: (
+        _amperes("headroom_l1", lambda it: _headroom(it, "l1")),
+        _amperes("headroom", _least_headroom, _headroom_of),
+    ),
+    _Q.CURRENT_L2: (_amperes("headroom_l2", lambda it: _headroom(it, "l2")),),
+    _Q.CURRENT_L3: (_amperes("headroom_l3", lambda it: _headroom(it, "l3")),),
+}
+
+
+def _power(
+    key: str, value: Callable[[HanPortCoordinator], float | None], *, enabled: bool
+) -> HourSensorDescription:
+    return HourSensorDescription(
+        key=key,
+        device_class=SensorDeviceClass.POWER,
+        native_unit_of_measurement=UnitOfPower.WATT,
+        suggested_display_precision=0,
+        state_class=SensorStateClass.MEASUREMENT,
+        entity_registry_enabled_default=enabled,
+        value=value,
+    )
+
+
+def _mean(minutes: int) -> HourSensorDescription:
+    window = timedelta(minutes=minutes)
+    return _power(
+        f"power_mean_{minutes}",
+        lambda it: it.power_means.mean(window),
+        enabled=False,
+    )
+
+
+POWER_SENSORS = (
+    *(_mean(minutes) for minutes in (1, 5, 15)),
+    _power("power_max_today", lambda it: it.power_maximum.value, enabled=True),
+)
+IMBALANCE = HourSensorDescription(
+    key="phase_imbalance",
+    native_unit_of_measurement=PERCENTAGE,
+    suggested_display_precision=0,
+    state_class=SensorStateClass.MEASUREMENT,
+    entity_registry_enabled_default=False,
+    value=lambda it: imbalance(it.data),
 )
 PEAK = SensorEntityDescription(
     key="peak",
@@ -364,10 +451,17 @@ def _entities(
         if key in coordinator.quantities:
             yield HanPortSensor(coordinator, METER_COUNTERS[quantity], quantity)
     if Quantity.ACTIVE_POWER_IMPORT in keys:
-        for each in HOUR_SENSORS:
+        for each in (*HOUR_SENSORS, *POWER_SENSORS):
             yield HanPortHourSensor(coordinator, each)
         for number in range(coordinator.account.peaks.rules.count):
             yield HanPortPeak(coordinator, number + 1)
+    if Quantity.CURRENT_L2 in keys:
+        yield HanPortHourSensor(coordinator, IMBALANCE)
+    if coordinator.fuse is not None:
+        for quantity, descriptions in HEADROOM.items():
+            if quantity in keys:
+                for each in descriptions:
+                    yield HanPortHourSensor(coordinator, each)
 
 
 class HanPortSensor(HanPortEntity, RestoreSensor):
@@ -510,6 +604,13 @@ class HanPortHourSensor(HanPortEntity, SensorEntity):
     def native_value(self) -> float | None:
         """Give what is known, None where too little is."""
         return self.entity_description.value(self.coordinator)
+
+    @property
+    @override
+    def extra_state_attributes(self) -> dict[str, Any] | None:
+        """Give what the value is of, where that is not plain."""
+        attributes = self.entity_description.attributes
+        return None if attributes is None else attributes(self.coordinator)
 
 
 class HanPortPeak(HanPortEntity, SensorEntity):

@@ -35,7 +35,7 @@ async def test_setup(hass: HomeAssistant, port: Port) -> None:
     assert state(hass, "active_power_export") == "unavailable"
     assert connection(hass) == "off"
     # Two of power, what the hour and the month come to, its limit, the connection
-    assert len(hass.states.async_entity_ids()) == 13
+    assert len(hass.states.async_entity_ids()) == 14
 
     await say(hass, port, METER.list(1, active_power_import=1234))
     assert port.times_opened == 1

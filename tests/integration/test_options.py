@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from custom_components.han_port.accounting import HOUR, QUARTER, PeakRules
+from custom_components.han_port.accounting import HOUR, QUARTER, Grid, PeakRules
 from custom_components.han_port.options import DEFAULTS, peak_rules
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant
@@ -112,3 +112,34 @@ async def test_publishing(hass: HomeAssistant, port: Port) -> None:
     for watts in (5010, 5011):
         await say(hass, port, METER.list(2, active_power_import=watts))
         assert float(state(hass, "active_power_import") or 0) == watts
+
+
+async def test_fuse(hass: HomeAssistant, port: Port) -> None:
+    """A main fuse brings its entities, a wrong one is asked for again, none takes them."""
+    entry = await set_up(hass, make_entry(options={"peaks": 5}))
+    await say(hass, port, METER.list(2))
+    assert entity_id(hass, "headroom_l1") is None
+    for text, error in (("many", "no_fuse"), ("3", "no_fuse"), ("nan", "no_fuse")):
+        result = await _choose(hass, entry, "fuse")
+        result = await hass.config_entries.options.async_configure(
+            result["flow_id"], {"main_fuse": text, "grid": "auto"}
+        )
+        assert result["errors"] == {"main_fuse": error}
+        hass.config_entries.options.async_abort(result["flow_id"])
+    result = await _choose(hass, entry, "fuse")
+    await hass.config_entries.options.async_configure(
+        result["flow_id"], {"main_fuse": "62,5 A", "grid": "three_wire"}
+    )
+    await hass.async_block_till_done()
+    assert entry.options == {"peaks": 5, "main_fuse": 62.5, "grid": "three_wire"}
+    guard = entry.runtime_data.fuse
+    assert (guard.fuse, guard.grid) == (62.5, Grid.THREE_WIRE)
+
+    result = await _choose(hass, entry, "fuse")
+    assert result["data_schema"] is not None
+    await hass.config_entries.options.async_configure(
+        result["flow_id"], {"grid": "auto"}
+    )
+    await hass.async_block_till_done()
+    assert entry.options == {"peaks": 5, "grid": "auto"}
+    assert entry.runtime_data.fuse is None

@@ -18,9 +18,12 @@ from pytest_homeassistant_custom_component.components.recorder.common import (
 
 from custom_components.han_port.protocol import Quantity
 from custom_components.han_port.sensor import (
+    HEADROOM,
     HOUR_SENSORS,
+    IMBALANCE,
     METER_COUNTERS,
     PEAK,
+    POWER_SENSORS,
     SENSORS,
 )
 from homeassistant.components.recorder.statistics import (
@@ -59,6 +62,8 @@ ENERGY = {"energy_import", "energy_export"}
 REACTIVE_ENERGY = {"reactive_energy_import", "reactive_energy_export"}
 COUNTERS = {"energy_import_counter", "energy_export_counter"}
 HOUR = {each.key for each in HOUR_SENSORS} | {"peak_1", "peak_2", "peak_3"}
+HOUR |= {"power_max_today"}
+MEANS = {"power_mean_1", "power_mean_5", "power_mean_15"}
 
 
 def phases(key: str, numbers: str = "123") -> set[str]:
@@ -86,7 +91,17 @@ def test_every_quantity() -> None:
 def test_every_text(path: Path) -> None:
     """Every row has a name in every language, and every name a row."""
     texts = json.loads(path.read_text())["entity"]["sensor"]
-    others = {each.key for each in (*METER_COUNTERS.values(), *HOUR_SENSORS, PEAK)}
+    others = {
+        each.key
+        for each in (
+            *METER_COUNTERS.values(),
+            *HOUR_SENSORS,
+            *POWER_SENSORS,
+            *(each for several in HEADROOM.values() for each in several),
+            IMBALANCE,
+            PEAK,
+        )
+    }
     assert texts.keys() == SENSORS.keys() | others
     names = [text["name"] for text in texts.values()]
     assert len(set(names)) == len(names)
@@ -227,7 +242,8 @@ async def test_entities_of_model(
     for kind in kinds:
         await say(hass, port, meter.list(kind))
     assert registered(hass, entry.entry_id, enabled=True) == enabled | HOUR
-    assert registered(hass, entry.entry_id, enabled=False) == disabled | COUNTERS
+    made = MEANS | ({"phase_imbalance"} if "current_l2" in enabled else set())
+    assert registered(hass, entry.entry_id, enabled=False) == disabled | COUNTERS | made
     assert set(entry.data["quantities"]) == enabled | disabled
 
 

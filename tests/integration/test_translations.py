@@ -16,9 +16,12 @@ import pytest
 from custom_components.han_port import config_flow
 from custom_components.han_port.protocol import Quantity
 from custom_components.han_port.sensor import (
+    HEADROOM,
     HOUR_SENSORS,
+    IMBALANCE,
     METER_COUNTERS,
     PEAK,
+    POWER_SENSORS,
     SENSORS,
 )
 from custom_components.han_port.source import OpenFailure
@@ -38,10 +41,25 @@ each_language = pytest.mark.parametrize("language", LANGUAGES)
 def test_entities(language: str) -> None:
     """Every quantity, and what is made of them, has one name, and no two the same."""
     entities = LANGUAGES[language]["entity"]
-    made = {each.key for each in (*METER_COUNTERS.values(), *HOUR_SENSORS, PEAK)}
+    made = {
+        each.key
+        for each in (
+            *METER_COUNTERS.values(),
+            *HOUR_SENSORS,
+            *POWER_SENSORS,
+            *(each for several in HEADROOM.values() for each in several),
+            IMBALANCE,
+            PEAK,
+        )
+    }
     assert entities["sensor"].keys() == {*Quantity, "net_power", *made}
     assert entities["sensor"].keys() >= SENSORS.keys()
-    assert entities["binary_sensor"].keys() == {"connection", "hour_limit_at_risk"}
+    assert entities["binary_sensor"].keys() == {
+        "connection",
+        "hour_limit_at_risk",
+        "overload",
+        "voltage_out_of_range",
+    }
     assert entities["number"].keys() == {"hour_limit"}
     names = Counter(
         entity["name"] for platform in entities.values() for entity in platform.values()

@@ -1,0 +1,89 @@
+"""What was the mean of the last minutes, and what was the highest of the day?"""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from hypothesis import given, strategies as st
+import pytest
+
+from custom_components.han_port.accounting import DayMaximum, SlidingMeans
+
+BEGIN = datetime(2026, 1, 15, 12, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
+OSLO = ZoneInfo("Europe/Oslo")
+
+
+def test_weighted_by_time() -> None:
+    """The mean weighs by time, and the window begins between two samples."""
+    means = SlidingMeans(MINUTE)
+    for passed, watts in ((0, 0), (40, 400), (80, 400)):
+        means.advance(BEGIN + passed * SECOND, watts)
+    # From 200 W at 20 s to 400 W at 40 s, then 400 W for 40 s
+    assert means.mean(MINUTE) == pytest.approx((300 * 20 + 400 * 40) / 60)
+
+
+def test_unknown() -> None:
+    """Nothing is said before the window is full, after a gap, or when the clock goes back."""
+    means = SlidingMeans(MINUTE)
+    assert means.mean(MINUTE) is None
+    for passed in range(0, 60, 10):
+        means.advance(BEGIN + passed * SECOND, 100)
+    assert means.mean(MINUTE) is None
+    means.advance(BEGIN + 60 * SECOND, 100)
+    assert means.mean(MINUTE) == 100
+    means.advance(BEGIN + 151 * SECOND, 100)
+    assert means.mean(MINUTE) is None
+    means.advance(BEGIN, 100)
+    assert means.mean(MINUTE) is None
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 30), st.floats(0, 1e6)), min_size=1, max_size=80)
+)
+def test_bounded(samples: list[tuple[float, float]]) -> None:
+    """A mean lies between the lowest and the highest sample."""
+    means, now = SlidingMeans(5 * MINUTE), BEGIN
+    for passed, watts in samples:
+        now += passed * SECOND
+        means.advance(now, watts)
+        for window in (MINUTE, 5 * MINUTE):
+            if (mean := means.mean(window)) is not None:
+                assert min(w for _, w in samples) <= mean <= max(w for _, w in samples)
+
+
+def test_maximum() -> None:
+    """The maximum is that of the local day, and goes on from what was stored."""
+    maximum = DayMaximum(OSLO)
+    evening = datetime(2026, 1, 15, 22, 59, tzinfo=UTC)
+    for when, watts in ((evening, 500), (evening, 900), (evening, 100)):
+        maximum.advance(when, watts)
+    assert maximum.value == 900
+    again = DayMaximum(OSLO)
+    again.restore(maximum.as_dict(), 1e6)
+    again.advance(evening, 200)
+    assert again.value == 900
+    again.advance(evening + MINUTE, 200)
+    assert again.value == 200
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        None,
+        5,
+        [],
+        {},
+        {"day": None, "value": None},
+        {"day": "2026-01-15", "value": "9"},
+        {"day": "2026-01-15", "value": -1},
+        {"day": "2026-01-15", "value": 2e6},
+        {"day": "2026-01-15", "value": float("nan")},
+        {"day": 5, "value": 1},
+    ],
+)
+def test_damaged(stored: object) -> None:
+    """What is damaged or not credible is not taken up."""
+    maximum = DayMaximum(OSLO)
+    maximum.restore(stored, 1e6)
+    assert maximum.value is None
