@@ -19,6 +19,7 @@ from pytest_homeassistant_custom_component.common import (
 
 from custom_components.han_port import config_flow, topic
 from custom_components.han_port.const import DOMAIN
+from custom_components.han_port.flow import listen as flow_listen
 from custom_components.han_port.protocol import (
     Decoder,
     Line,
@@ -260,8 +261,8 @@ def _texts() -> Iterator[None]:
 @pytest.fixture(name="impatient")
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let listening end at once when there is nothing more to hear."""
-    monkeypatch.setattr(config_flow, "LISTEN_SECONDS", 0.02)
-    monkeypatch.setattr(config_flow, "IDENTIFY_SECONDS", 0.02)
+    monkeypatch.setattr(flow_listen, "LISTEN_SECONDS", 0.02)
+    monkeypatch.setattr(flow_listen, "IDENTIFY_SECONDS", 0.02)
 
 
 def entry_for(meter_id: str | None, device: str) -> MockConfigEntry:
@@ -568,7 +569,7 @@ async def test_user_time_for_the_id(
     hass: HomeAssistant, port: Port, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The time until a meter has to say its id begins with its first list."""
-    monkeypatch.setattr(config_flow, "LISTEN_SECONDS", 0.05)
+    monkeypatch.setattr(flow_listen, "LISTEN_SECONDS", 0.05)
     port.send(POWER_LIST)
     flow = await submit(hass, await begin(hass))
     await asyncio.sleep(0.1)

@@ -5,8 +5,8 @@ from unittest.mock import patch
 
 import pytest
 
-from custom_components.han_port import config_flow
 from custom_components.han_port.const import DOMAIN
+from custom_components.han_port.flow import listen
 from homeassistant.components.usb.models import SerialPortConsumer
 from homeassistant.config_entries import (
     SOURCE_USB,
@@ -37,8 +37,7 @@ USERS = "homeassistant.components.usb.async_get_serial_port_consumers"
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let listening end at once when there is nothing more to hear."""
     for name in ("LISTEN_SECONDS", "IDENTIFY_SECONDS", "TUNE_SECONDS"):
-        if hasattr(config_flow, name):
-            monkeypatch.setattr(config_flow, name, 0.05)
+        monkeypatch.setattr(listen, name, 0.05)
 
 
 def consumer(name: str, *, active: bool) -> SerialPortConsumer:

@@ -25,6 +25,7 @@ TIERS = (
     {"search"},
     {"coordinator"},
     {"actions", "diagnostics", "entity", "watch"},
+    {"flow"},
 )
 # What computes: no clock, file, network, task or log
 PURE = set(
@@ -158,6 +159,7 @@ def test_dependencies(module: str) -> None:
         ("coordinator", "import custom_components.han_port.entity"),
         ("sensor", "from . import async_setup_entry"),
         ("sensor", "from .config_flow import Flow"),
+        ("diagnostics", "from .flow import ListenSteps"),
         ("source", "def f():\n    from .accounting import hour"),
         ("source", "from .coordinator import HanPortCoordinator"),
         ("protocol.decoder", "from ..const import DOMAIN"),

@@ -36,7 +36,7 @@ EVIDENCE = {
     "entity-unique-id": ("entity.py", r"_attr_unique_id = "),
     "has-entity-name": ("entity.py", r"_attr_has_entity_name = True"),
     "runtime-data": ("__init__.py", r"\.runtime_data = "),
-    "test-before-configure": ("config_flow.py", r"async_show_progress\("),
+    "test-before-configure": ("flow/listen.py", r"async_show_progress\("),
     "test-before-setup": ("__init__.py", r"ConfigEntryNotReady"),
     "unique-config-entry": ("config_flow.py", r"_abort_if_unique_id_configured\("),
     # silver
@@ -48,7 +48,7 @@ EVIDENCE = {
     "integration-owner": ("manifest.json", r'"codeowners": \["@'),
     "log-when-unavailable": ("coordinator.py", r"_LOGGER\.info\("),
     "parallel-updates": ("*sensor.py", r"(?m)^PARALLEL_UPDATES = 0$"),
-    "reauthentication-flow": ("config_flow.py", r"def async_step_reauth\("),
+    "reauthentication-flow": ("flow/key.py", r"def async_step_reauth\("),
     "test-coverage": ("pyproject.toml", r"fail_under = 9[5-9]|fail_under = 100"),
     # gold
     "devices": ("entity.py", r"DeviceInfo\("),
