@@ -1,40 +1,55 @@
-"""How fast is decoding, side by side with amshan?
+"""How fast is decoding, side by side with the other decoders in Python?
 
-    scripts/setup && .venv/bin/python benchmarks/decode.py [--rounds N] [CASE...]
+    scripts/setup && .venv/bin/python benchmarks/decode.py [--rounds N] [--json FILE] [CASE...]
 
-Makes a throw-away environment with amshan 2.1.1 from PyPI, and in it feeds the same bytes
-of the simulated meters to both, in turns. Every message differs from the one before. Shown
-is CPU time a message, the median of the rounds. `floor` only cuts frames out of a buffer,
-checks the checksum and unpacks numbers from known places: what Python cannot go below.
-`first` is this decoder seeing each list for the first time. Ratios hold anywhere, times
-only where they were measured.
+Installs each peer from PyPI into a throw-away environment of its own, and feeds the same
+bytes of the simulated meters to all, in turns. Every message differs from the one before.
+Shown are microseconds of CPU a message, the median of the rounds, and in brackets how many
+times as long a peer takes as this project. A dash: the peer reads none of these messages, or
+not all. `floor` and `first` are explained in readers.py. Ratios hold anywhere, times only
+where they were measured.
+
+The parsers of hass-AMS are in no package that can be installed. Of the firmware of amsreader,
+which is C++, it is known how many times as fast as amshan it decodes (FIRMWARE): what it is
+to this project follows from amshan's time in this run.
 """
 
 import argparse
-from binascii import crc_hqx
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-import importlib.util
 from itertools import islice
-import os
+import json
 from pathlib import Path
+import pickle
+from random import Random
+import re
 from statistics import median
-import struct
 import subprocess
 import sys
 import tempfile
-import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-ROOT: Final = Path(__file__).resolve().parents[1]
-# The simulated meters encipher with cryptography, which comes with Home Assistant.
-PACKAGES: Final = ("amshan==2.1.1", "cryptography")
-INSIDE: Final = "HAN_PORT_BENCHMARK"
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).resolve().parents[1])]
+
+import readers  # noqa: E402
+
+from simulator import create  # noqa: E402
+
+PEERS: Final = {
+    "amshan": "amshan==2.1.1",
+    "dlms-cosem": "dlms-cosem==25.1.0",
+    "gurux-dlms": "gurux-dlms==1.0.203",
+    "dsmr-parser": "dsmr-parser==1.11.2",
+}
+OWN: Final = ("floor", "ours", "first")
+P1_PEERS: Final = ("amshan", "dsmr-parser")
+DLMS_PEERS: Final = ("amshan", "dlms-cosem", "gurux-dlms")
 START: Final = datetime(2026, 1, 15, 7, 59, 30, tzinfo=UTC)
 MESSAGES: Final = 40
 
-# Name, simulated meter, which of its lists; None for all in the order of the wire.
-CASES: Final = (
+# Title, simulated meter, which of its lists; None for all in the order of the wire.
+KINDS: Final = (
     ("Aidon list 1", "aidon-3p", 1),
     ("Aidon list 2", "aidon-3p", 2),
     ("Aidon list 3", "aidon-3p", 3),
@@ -45,49 +60,49 @@ CASES: Final = (
     ("Kaifa list 2", "kaifa-3p", 2),
     ("Kaifa list 3", "kaifa-3p", 3),
     ("Kaifa one-phase list 2", "kaifa-1p", 2),
-    ("Kaifa Sweden, codes", "kaifa-se-obis", 3),
+    ("Kaifa Sweden with codes", "kaifa-se-obis", 3),
     ("Kamstrup list 2", "kamstrup-3p", 2),
     ("Kamstrup list 3", "kamstrup-3p", 3),
     ("Kamstrup one-phase list 2", "kamstrup-1p", 2),
     ("Landis+Gyr E350 list 2", "lg-e350", 2),
     ("P1 Sweden", "p1-se", None),
     ("P1 DSMR 5", "dsmr5", None),
-    ("Aidon mixed", "aidon-3p", None),
-    ("Kaifa mixed", "kaifa-3p", None),
-    ("Kamstrup mixed", "kamstrup-3p", None),
 )
+MIXED: Final = (
+    ("Aidon mixed", "aidon-3p"),
+    ("Kaifa mixed", "kaifa-3p"),
+    ("Kamstrup mixed", "kamstrup-3p"),
+    ("P1 Sweden", "p1-se"),
+    ("P1 DSMR 5", "dsmr5"),
+)
+# How many times as fast as amshan: compiled for the host, both in one run, November 2026.
+FIRMWARE: Final = {
+    "Aidon list 1": 5.5,
+    "Aidon list 2": 46,
+    "Aidon list 3": 66,
+    "Aidon Sweden": 83,
+    "Kaifa list 1": 60,
+    "Kaifa list 2": 117,
+    "Kaifa list 3": 94,
+    "Kaifa Sweden with codes": 46,
+    "Kamstrup list 2": 38,
+    "Kamstrup list 3": 47,
+    "Kamstrup one-phase list 2": 27,
+    "P1 Sweden": 40,
+    "P1 DSMR 5": 29,
+}
 
-SCORED: Final = ("ours", "ours 4 B", "first")
-
-type Reader = Callable[[Iterable[bytes]], int]
-
-
-def load_protocol() -> Any:
-    """Load the decoder by file location: Home Assistant is not in this environment."""
-    folder = ROOT / "custom_components" / "han_port" / "protocol"
-    spec = importlib.util.spec_from_file_location("protocol", folder / "__init__.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["protocol"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-if TYPE_CHECKING:
-    from custom_components.han_port import protocol
-elif INSIDE in os.environ:
-    sys.path.insert(0, str(ROOT))
-    protocol = load_protocol()
-
-
-# --- What is measured ---
+# At least so many times as fast as these peers, in cases with these titles.
+GOALS: Final = (
+    ("amshan, DLMS, whole", ("amshan",), r"(?!P1)[^,]+", 25),
+    ("amshan and dsmr-parser, P1, whole", P1_PEERS, r"P1[^,]+", 15),
+    ("any peer, chunks of 4 B and more", tuple(PEERS), r".+, (4|64) B|[^,]+", 8),
+    ("any peer, byte by byte", tuple(PEERS), r".+, 1 B", 8),
+)
 
 
 def messages(meter: str, kind: int | None) -> list[bytes]:
     """Give different messages of one kind of list."""
-    from simulator import create  # noqa: PLC0415
-
     simulated = create(meter, seed=1)
     # The list of the hour comes once an hour: a minute around each is enough.
     hours = (START + timedelta(hours=hour) for hour in range(MESSAGES + 1))
@@ -102,189 +117,226 @@ def messages(meter: str, kind: int | None) -> list[bytes]:
 
 def kind_of(frame: bytes) -> int | None:
     """Say which kind of list a frame holds."""
-    result = protocol.decode(frame)[0].result
-    return result.list_kind if isinstance(result, protocol.MeterReading) else None
+    result = sys.modules["protocol"].decode(frame)[0].result
+    return getattr(result, "list_kind", None)
 
 
-def ours() -> Reader:
-    """Decode a stream with this project."""
-    decoder = protocol.Decoder()
-    return lambda chunks: sum(
-        isinstance(outcome.result, protocol.MeterReading)
-        for chunk in chunks
-        for outcome in decoder.feed(chunk)
-    )
+def pieces(whole: list[bytes], size: int) -> list[bytes]:
+    """Cut messages into chunks."""
+    return [
+        message[at : at + size]
+        for message in whole
+        for at in range(0, len(message), size)
+    ]
 
 
-def first(chunks: Iterable[bytes]) -> int:
-    """Decode every message with a decoder that has seen none."""
-    return sum(
-        isinstance(outcome.result, protocol.MeterReading)
-        for chunk in chunks
-        for outcome in protocol.Decoder().feed(chunk)
-    )
+# --- Measuring ---
 
 
-def amshan(reader: Any, decoder: Any) -> Reader:
-    """Decode a stream as amshan does in its integration: a reader, then AutoDecoder."""
+class Runner:
+    """A process that measures some of the readers."""
 
-    def read(chunks: Iterable[bytes]) -> int:
-        return sum(
-            decoder.decode_message(message) is not None
-            for chunk in chunks
-            for message in reader.read(chunk)
+    def __init__(self, python: Path, names: Sequence[str]) -> None:
+        """Take the Python of its environment."""
+        self._process = subprocess.Popen(
+            # -P: the folder of the script is no place to import from.
+            [python, "-P", readers.__file__, *names],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
 
-    return read
+    def ask(self, work: readers.Work | None) -> tuple[int, int]:
+        """Give the messages read, and nanoseconds; None repeats the last work."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        pickle.dump(work, self._process.stdin)
+        self._process.stdin.flush()
+        answer: tuple[int, int] = pickle.load(self._process.stdout)  # noqa: S301
+        return answer
+
+    def close(self) -> None:
+        """End it."""
+        self._process.communicate()
 
 
-MIRROR: Final = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+class Bench:
+    """Everyone who reads, each in a process of its own."""
 
+    def __init__(self, runners: dict[str, Runner], rounds: int) -> None:
+        """Take the readers by name, and how often each is measured."""
+        self._runners = runners
+        self._rounds = rounds
+        self.results: dict[str, dict[str, float]] = {}
 
-def floor_of(frames: Sequence[bytes]) -> Reader:
-    """Make a reader that knows where the numbers of these very frames are."""
-    places = {len(frame): places_of(frame) for frame in frames}
-    buffer = bytearray()
-
-    def read(chunks: Iterable[bytes]) -> int:
-        count = 0
-        for chunk in chunks:
-            buffer.extend(chunk)
-            while len(buffer) > 2:
-                length = (buffer[1] & 0x07) << 8 | buffer[2]
-                if len(buffer) < length + 2:
-                    break
-                body = bytes(buffer[1 : length + 1])
-                del buffer[: length + 2]
-                if crc_hqx(body.translate(MIRROR), 0xFFFF) == 0x1D0F:
-                    names, unpack = places[length + 2]
-                    count += bool(dict(zip(names, unpack(body), strict=True)))
-        return count
-
-    return read
-
-
-def places_of(frame: bytes) -> tuple[list[int], Callable[[bytes], tuple[int, ...]]]:
-    """Find the numbers of 16 and 32 bits in a frame, with the decoder's help."""
-    dlms = sys.modules["protocol.dlms"]
-    start = frame.index(b"\xe6\xe7\x00\x0f") + 3
-    found: list[tuple[int, str]] = []
-
-    def visit(node: Any) -> None:
-        if isinstance(node, dlms.Branch):
-            for item in node.items:
-                visit(item)
-        elif node.tag in (0x06, 0x10, 0x12):
-            found.append((node.start + start - 1, dlms.WHOLE_NUMBERS[node.tag]))
-
-    visit(dlms.parse_notification(frame[start:-3]).body)
-    layout, end = ">", 0
-    for at, code in found:
-        layout += f"{at - end}x{code}"
-        end = at + struct.calcsize(code)
-    return [at for at, _ in found], struct.Struct(layout).unpack_from
-
-
-def measure(
-    readers: dict[str, tuple[Reader, list[bytes]]], rounds: int, count: int
-) -> dict[str, float]:
-    """Give microseconds of CPU a message, of each reader, measured in turns."""
-    times: dict[str, list[float]] = {name: [] for name in readers}
-    for turn in range(rounds + 1):
-        for name, (read, chunks) in readers.items():
-            begin = time.process_time_ns()
-            found = read(chunks)
-            spent = time.process_time_ns() - begin
-            if found != count:
-                raise SystemExit(f"{name} found {found} of {count} messages")
-            if turn:
-                times[name].append(spent / count / 1000)
-    return {name: median(spent) for name, spent in times.items()}
-
-
-def run(names: Sequence[str], rounds: int) -> None:
-    """Measure all cases and print a table."""
-    from han.autodecoder import AutoDecoder  # type: ignore[import-not-found]  # noqa: PLC0415
-    from han.dlde import ModeDReader  # type: ignore[import-not-found]  # noqa: PLC0415
-    from han.hdlc import HdlcFrameReader  # type: ignore[import-not-found]  # noqa: PLC0415
-
-    columns = (
-        "floor",
-        "ours",
-        "amshan",
-        "floor 4 B",
-        "ours 4 B",
-        "amshan 4 B",
-        "first",
-    )
-    heads = (f"{name:>{14 if name in SCORED else 11}}" for name in columns)
-    print(f"{'microseconds a message':28}{'bytes':>6}", *heads, sep="")
-    print(f"{'(n x): amshan takes n times as long':34}")
-    for title, meter, kind in CASES:
-        if names and not any(name.lower() in title.lower() for name in names):
-            continue
-        whole = messages(meter, kind)
-        pieces = [
-            part
-            for message in whole
-            for part in (message[at : at + 4] for at in range(0, len(message), 4))
-        ]
-        text = whole[0][:1] == b"/"
-
-        def peer(text: bool = text) -> Reader:
-            return amshan(ModeDReader() if text else HdlcFrameReader(), AutoDecoder())
-
-        readers = {
-            "ours": (ours(), whole),
-            "amshan": (peer(), whole),
-            "first": (first, whole),
-            "ours 4 B": (ours(), pieces),
-            "amshan 4 B": (peer(), pieces),
+    def measure(
+        self, title: str, meter: str, whole: list[bytes], chunks: list[bytes]
+    ) -> dict[str, float]:
+        """Give microseconds of CPU a message, of each reader that reads all of them."""
+        times: dict[str, list[int]] = {}
+        for name, runner in self._readers(whole):
+            found, _ = runner.ask(readers.Work(name, meter, whole, chunks))
+            if found == len(whole):
+                times[name] = []
+            elif name in ("ours", "floor"):
+                raise SystemExit(f"{title}: {name} found {found} of {len(whole)}")
+        for _ in range(self._rounds):
+            for name, spent in times.items():
+                # Others that share a process were asked for other work in between.
+                work = readers.Work(name, meter, whole, chunks)
+                self._runners[name].ask(work)
+                spent.append(self._runners[name].ask(None)[1])
+        result = {
+            name: median(spent) / len(whole) / 1000 for name, spent in times.items()
         }
-        if not text:
-            readers["floor"] = (floor_of(whole), whole)
-            readers["floor 4 B"] = (floor_of(whole), pieces)
-        spent = measure(readers, rounds, len(whole))
-        cells = [f"{title:28}{sum(map(len, whole)) // len(whole):>6}"]
-        for name in columns:
-            cell = "-" if name not in spent else f"{spent[name]:.1f}"
-            if name in SCORED:
-                against = "amshan 4 B" if name.endswith("4 B") else "amshan"
-                cell += f" ({spent[against] / spent[name]:.0f} x)"
-            cells.append(f"{cell:>14}" if name in SCORED else f"{cell:>11}")
-        print("".join(cells), flush=True)
+        self.results[title] = result
+        return result
+
+    def found(self, meter: str, whole: list[bytes], chunks: list[bytes]) -> str:
+        """Say how many messages each finds in something else."""
+        counts = (
+            f"{name} {runner.ask(readers.Work(name, meter, whole, chunks))[0]}"
+            for name, runner in self._readers(whole)
+            if name not in ("floor", "first")
+        )
+        return ", ".join(counts)
+
+    def _readers(self, whole: list[bytes]) -> Iterator[tuple[str, Runner]]:
+        """Give those that are made for these messages, by name."""
+        peers = P1_PEERS if whole[0][:1] == b"/" else DLMS_PEERS
+        for name in (*OWN, *peers):
+            yield name, self._runners[name]
 
 
-# --- The environment ---
+def row(title: str, size: int, spent: dict[str, float], names: Sequence[str]) -> str:
+    """Write a line of a table."""
+    cells = [f"{title:28}{size:>6}"]
+    for name in names:
+        if name not in spent:
+            cell = "-"
+        elif name in OWN:
+            cell = f"{spent[name]:.1f}"
+        else:
+            cell = f"{spent[name]:.0f} ({spent[name] / spent['ours']:.0f} x)"
+        cells.append(f"{cell:>{8 if name in OWN else 15}}")
+    if (times := FIRMWARE.get(title)) and "amshan" in spent:
+        cells.append(f"{times * spent['ours'] / spent['amshan']:>10.2f}")
+    return "".join(cells)
 
 
-def environment(folder: Path) -> Path:
-    """Make an environment with the peer in it; give its Python."""
-    python = folder / "bin" / "python"
+def heads(title: str, names: Sequence[str], last: str = "") -> str:
+    """Write the head of a table."""
+    cells = (f"{name:>{8 if name in OWN else 15}}" for name in names)
+    return f"\n{title:28}{'bytes':>6}" + "".join(cells) + last
+
+
+def run(bench: Bench, wanted: Sequence[str]) -> None:
+    """Measure all cases and print the tables."""
+    names = (*OWN, *PEERS)
+
+    def is_wanted(title: str) -> bool:
+        return not wanted or any(each.lower() in title.lower() for each in wanted)
+
+    print(heads("microseconds of CPU a message", names, "  to C++ firmware"))
+    for title, meter, kind in KINDS:
+        if is_wanted(title):
+            whole = messages(meter, kind)
+            spent = bench.measure(title, meter, whole, whole)
+            print(row(title, sum(map(len, whole)) // len(whole), spent, names))
+
+    names = tuple(name for name in names if name != "first")
+    print(heads("in chunks", names))
+    for title, meter in MIXED:
+        for size in (64, 4, 1):
+            if is_wanted(title):
+                whole = messages(meter, None)
+                chunks = pieces(whole, size)
+                name = f"{title}, {size} B"
+                spent = bench.measure(name, meter, whole, chunks)
+                print(row(name, size, spent, names))
+
+    print_goals(bench.results)
+
+    print("\n160 messages at once, in times of 40 at once (4 is linear)")
+    for title, meter in MIXED:
+        if is_wanted(title):
+            whole = messages(meter, None)
+            once = bench.measure(f"{title}, 40", meter, whole, [b"".join(whole)])
+            whole = whole * 4
+            more = bench.measure(f"{title}, 160", meter, whole, [b"".join(whole)])
+            grown = (
+                f"{name} {4 * more[name] / once[name]:.1f}"
+                for name in names
+                if name in once and name in more
+            )
+            print(f"{title:28}", ", ".join(grown))
+
+    print("\nof 40 messages with noise between them, found")
+    noise = Random(1)
+    for title, meter in MIXED:
+        if is_wanted(title):
+            whole = messages(meter, None)
+            # A few hundred bytes, as a bad wire makes them
+            noisy = [noise.randbytes(200) + message for message in whole]
+            print(f"{title:28}", bench.found(meter, whole, noisy))
+
+
+def print_goals(results: dict[str, dict[str, float]]) -> None:
+    """Say how the least favourable case of each goal came out."""
+    print()
+    for title, peers, cases, goal in GOALS:
+        least = min(
+            (
+                (spent[peer] / spent["ours"], peer, case)
+                for case, spent in results.items()
+                for peer in peers
+                if peer in spent and re.fullmatch(cases, case)
+            ),
+            default=None,
+        )
+        if least is not None:
+            ratio, peer, case = least
+            print(f"{title}: at least {ratio:.0f} x ({peer}, {case}); goal {goal} x")
+
+
+# --- The environments ---
+
+
+@contextmanager
+def runners() -> Iterator[dict[str, Runner]]:
+    """Make an environment for each peer, and start all readers."""
     uv = [sys.executable, "-m", "uv", "--quiet"]
-    subprocess.run([*uv, "venv", "--python", sys.executable, folder], check=True)
-    subprocess.run([*uv, "pip", "install", "--python", python, *PACKAGES], check=True)
-    return python
-
-
-def main() -> int:
-    """Run in an environment of its own; give the exit status."""
-    parser = argparse.ArgumentParser(description="Time decoding against amshan.")
-    parser.add_argument("--rounds", type=int, default=25)
-    parser.add_argument("cases", nargs="*", metavar="CASE", help="part of a title")
-    arguments = parser.parse_args()
-    if INSIDE in os.environ:
-        run(arguments.cases, arguments.rounds)
-        return 0
     with tempfile.TemporaryDirectory(prefix="han-port-") as folder:
-        python = environment(Path(folder) / "venv")
-        # -P: the folder of this file is no place to import from.
-        return subprocess.run(
-            [python, "-P", __file__, *sys.argv[1:]],
-            env=os.environ | {INSIDE: "1"},
-            check=False,
-        ).returncode
+        own = Runner(Path(sys.executable), OWN)
+        started = dict.fromkeys(OWN, own)
+        for name, package in PEERS.items():
+            venv = Path(folder) / name
+            python = venv / "bin" / "python"
+            subprocess.run([*uv, "venv", "--python", sys.executable, venv], check=True)
+            subprocess.run(
+                [*uv, "pip", "install", "--python", python, package], check=True
+            )
+            started[name] = Runner(python, [name])
+        try:
+            yield started
+        finally:
+            for runner in set(started.values()):
+                runner.close()
+
+
+def main() -> None:
+    """Measure, print, and write it down if that is asked for."""
+    parser = argparse.ArgumentParser(description="Time decoding against others.")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--json", type=Path, help="write the medians here")
+    parser.add_argument("cases", nargs="*", metavar="CASE", help="part of a title")
+    arguments: Any = parser.parse_args()
+    readers.load_protocol()
+    with runners() as started:
+        bench = Bench(started, arguments.rounds)
+        run(bench, arguments.cases)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(bench.results, indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -786,7 +786,8 @@ def test_layout_fits() -> None:
     assert not changed("1.7.0(01.193*kW)", "3.7.0(01.193*kW)")
     assert not changed("4B384547", "4B384548")
     assert not changed("101209113020W", "101209113020S")
-    assert not changed("12785.123*m3", "12785.124*m3")
+    assert changed("12785.123*m3", "12785.124*m3")
+    assert not changed("12785.123*m3", "12785.124*GJ")
     assert not changed("48656A2C", "48656A2D")
 
 
@@ -808,6 +809,29 @@ def test_layout_no_number(odd: str) -> None:
     (reading,) = readings(decoder.feed(telegram(broken)))
     assert reading.meter_time is None
     assert reading.values[Q.ACTIVE_POWER_IMPORT] == 1193
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("101209112500W)(12785.123", "101209113000W)(12785.456"),
+        ("101209112500W)(12785.123", "632525252525W)(00000.000"),
+        ("(12785.123", "(-2785.123"),
+        ("(12785.123", "(--785.123"),
+        ("(12785.123", "(127x5.123"),
+        ("101209112500W", "1012091125xxW"),
+    ],
+)
+def test_layout_submeter(old: str, new: str) -> None:
+    """A layout reads of a submeter what a layout of its own would, or that it is none."""
+    first = text(DSMR_5)
+    second = text("\n".join(DSMR_5).replace(old, new).split("\n"))
+    assert first != second
+    layout = Layout(first)
+    before = layout.read(first)
+    assert layout.fits(second)
+    assert layout.read(second) == Layout(second).read(second) != before
+    assert layout.read(first) == before
 
 
 def test_layout_none() -> None:

@@ -138,7 +138,7 @@ class Decoder:
         # With fewer bytes than this in the buffer nothing new can be found, unless one
         # of these has come.
         self._wanted = 0
-        self._end_mark: bytes | None = None
+        self._end_mark: int | None = None
         # Stream offset up to which failures belong to a frame reported as failed.
         self._blamed = 0
         # HDLC segments and M-Bus frames, and the blocks inside them.
@@ -255,7 +255,8 @@ class Decoder:
             else:
                 self._wanted = found
                 if found == p1.LONGEST:
-                    self._end_mark = p1.END
+                    # To find a byte as a number is five times as fast.
+                    self._end_mark = p1.END[0]
                 at = start
                 break
         else:

@@ -543,9 +543,38 @@ def _clock(payload: bytes, lines: dict[str, _Line], winter: int) -> _Clock | Non
     return None
 
 
+class _Submeter:
+    """Where the last value of one channel stands, and when it was read."""
+
+    def __init__(
+        self,
+        payload: bytes,
+        meter: Meter,
+        quantity: Quantity,
+        number: tuple[int, int],
+        scale: tuple[int, int],
+        clock: _Clock,
+    ) -> None:
+        """Take the places of number and clock; a factor and a power of ten."""
+        self.spans = [number, *clock.spans]
+        self._fields = _Fields(payload, [number])
+        self._meter = meter
+        self._quantity = quantity
+        self._factor, self._exponent = scale
+        self._clock = clock
+
+    def read(self, digits: bytes) -> MeterReading | None:
+        """Give the value, None where its time is none. Raises ValueError if it is none."""
+        if (when := self._clock.read(digits)) is None:
+            return None
+        value = obis.scale(self._fields.read(digits)[0] * self._factor, self._exponent)
+        values = MappingProxyType({self._quantity: value})
+        return MeterReading(self._meter, values, meter_time=when)
+
+
 def _submeter(
     payload: bytes, channel: int, lines: dict[str, _Line], winter: int
-) -> MeterReading | None:
+) -> _Submeter | None:
     """Read the lines of one channel, by the end of their code; None if it is empty."""
     line = next((lines[code] for code in _SUBMETER_VALUES if code in lines), None)
     if line is None or len(line.groups) < 2:
@@ -553,8 +582,7 @@ def _submeter(
     time, unit, value = (line.groups[place][1] for place in (0, -2, -1))
     number = _NUMBER.fullmatch(value)
     clock = _time(payload, line.groups[0][0], time, winter)
-    read = clock.read(payload.translate(None, b".")) if clock else None
-    if number is None or read is None:
+    if number is None or clock is None or not clock.read(payload.translate(None, b".")):
         return None
     content = {code: line.groups[0][1] for code, line in lines.items()}
     kind = _KINDS.get(content.get("24.1.0", "").lstrip("0"), MeterKind.OTHER)
@@ -564,17 +592,15 @@ def _submeter(
     if unit not in units:
         return None
     quantity, factor, scaler = units[unit]
-    decimals = number[2] or ""
-    raw = int(number[1] + decimals) * factor
-    return MeterReading(
-        Meter(
-            id=_identity(content.get("96.1.0") or content.get("96.1.1") or ""),
-            kind=kind,
-            channel=channel,
-        ),
-        MappingProxyType({quantity: obis.scale(raw, scaler - len(decimals))}),
-        meter_time=read,
+    start = line.groups[-1][0]
+    end = start + (number.end(2) if number[2] else number.end(1))
+    meter = Meter(
+        id=_identity(content.get("96.1.0") or content.get("96.1.1") or ""),
+        kind=kind,
+        channel=channel,
     )
+    scale = factor, scaler - len(number[2] or "")
+    return _Submeter(payload, meter, quantity, (start, end), scale, clock)
 
 
 class Layout:
@@ -582,7 +608,8 @@ class Layout:
 
     The next telegram of the same meter mostly differs in digits of values and clock
     only, so its layout reads it without parsing it again, after every other byte was
-    found to be the same. Submeters send a new value a few times an hour at most.
+    found to be the same. Submeters send a new value a few times an hour at most, so their
+    part is read again where it is another.
     """
 
     def __init__(self, payload: bytes) -> None:
@@ -623,6 +650,12 @@ class Layout:
             for channel, found in channels.items()
         )
         self._submeters = tuple(filter(None, submeters))
+        places = [place for each in self._submeters for place in each.spans]
+        self._submeter_part = slice(
+            min((start for start, _ in places), default=0),
+            max((end for _, end in places), default=0),
+        )
+        self._submeter_last: tuple[bytes, tuple[MeterReading, ...]] = b"", ()
 
         self._quantities = tuple(numbers)
         exponents = [number.exponent for number in numbers.values()]
@@ -642,7 +675,8 @@ class Layout:
         self._fields = _Fields(payload, spans)
         # All but digits stay the same, the decimal points among them.
         mask = bytearray(b"\xff" * len(payload))
-        for start, end in spans + unknown + (self._clock.spans if self._clock else []):
+        clocks = self._clock.spans if self._clock else []
+        for start, end in spans + unknown + clocks + places:
             mask[start:end] = payload[start:end].translate(_POINTS)
         self._mask = int.from_bytes(mask)
         self._constant = int.from_bytes(payload) & self._mask
@@ -657,8 +691,12 @@ class Layout:
         Raises ProtocolError UNSUPPORTED if no electricity value is left in it.
         """
         digits = payload.translate(None, b".")
+        part = payload[self._submeter_part]
         try:
             raws = self._fields.read(digits)
+            if part != self._submeter_last[0]:
+                submeters = (each.read(digits) for each in self._submeters)
+                self._submeter_last = part, tuple(filter(None, submeters))
         except ValueError:
             # Where the number was there is none now, so it is another layout.
             return Layout(payload).read(payload)
@@ -677,6 +715,6 @@ class Layout:
             self._meter,
             MappingProxyType(values),
             meter_time=self._clock.read(digits) if self._clock else None,
-            submeters=self._submeters,
+            submeters=self._submeter_last[1],
             text=self._text,
         )
