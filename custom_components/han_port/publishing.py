@@ -6,6 +6,7 @@ what only jitters is shown again after some seconds. Nothing is left out of the 
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from math import inf
 from typing import NamedTuple
 
 from .const import NET_POWER
@@ -20,35 +21,50 @@ class Publish(StrEnum):
     SLOW = "slow"
 
 
+# Seconds for which a value that goes back to what was shown before does not matter
+JITTERS = 60
+
+
 class Rule(NamedTuple):
     """When a value is shown at once, in its own unit, and how long it waits otherwise.
 
-    At once is a change of `step` or of `share` of what was shown, and one past a multiple
-    of `mark`: people set limits at round numbers. `wait` is in seconds.
+    At once is a change of `step`; one of `share` of what was shown, but at least `least`;
+    and one past a multiple of `mark`: people set limits at round numbers. A value that
+    jitters between two levels is shown at once at each of them, then after `wait` seconds.
     """
 
     step: float
-    share: float
-    mark: float | None
     wait: float
+    least: float = inf
+    share: float = 0
+    mark: float | None = None
+
+    def matters(self, value: float, other: float) -> bool:
+        """Say whether a value is another level than one that was shown."""
+        change = min(self.step, max(self.least, self.share * abs(other)))
+        return abs(value - other) >= change or (
+            self.mark is not None and value // self.mark != other // self.mark
+        )
 
 
-_POWER = Rule(step=50, share=0.02, mark=100, wait=10)
+_POWER = Rule(step=50, wait=10, least=20, share=0.02, mark=100)
 # By what the names of quantities begin with. All others are shown whenever they change.
 _BALANCED = {
     "active_power": _POWER,
     "reactive_power": _POWER,
     "apparent_power": _POWER,
     NET_POWER: _POWER,
-    "voltage_l": Rule(step=2, share=1, mark=None, wait=60),
-    "current": Rule(step=1, share=1, mark=None, wait=30),
-    "phase_angle": Rule(step=10, share=1, mark=None, wait=60),
-    "power_factor": Rule(step=0.1, share=1, mark=None, wait=60),
-    "frequency": Rule(step=0.1, share=1, mark=None, wait=60),
+    "voltage_l": Rule(step=2, wait=60),
+    "current": Rule(step=1, wait=60),
+    "phase_angle": Rule(step=10, wait=60),
+    "power_factor": Rule(step=0.1, wait=60),
+    "frequency": Rule(step=0.1, wait=60),
 }
 # Changes five times as large, or after a minute, voltage and the like after five
 _SLOW = {
-    name: Rule(5 * rule.step, min(1, 5 * rule.share), None, max(60, 5 * rule.wait))
+    name: Rule(
+        5 * rule.step, max(60, 5 * rule.wait), 5 * rule.least, min(1, 5 * rule.share)
+    )
     for name, rule in _BALANCED.items()
 }
 _RULES: dict[Publish, dict[str, Rule]] = {
@@ -56,6 +72,31 @@ _RULES: dict[Publish, dict[str, Rule]] = {
     Publish.EVERY_READING: {},
     Publish.SLOW: _SLOW,
 }
+
+
+class _Shown(NamedTuple):
+    """What is shown of a quantity and since when, and the level before, until then."""
+
+    value: float
+    since: float
+    before: float = inf
+    until: float = -inf
+
+    def next(self, rule: Rule, now: float, value: float) -> _Shown | None:
+        """Give what is to be shown instead, None if this is to stay."""
+        changed = rule.matters(value, self.value)
+        if (
+            now - self.since < rule.wait
+            and abs(value - self.value) < rule.step
+            and not (changed and self._is_new(rule, now, value))
+        ):
+            return None
+        if changed:
+            return _Shown(value, now, self.value, now)
+        return _Shown(value, now, self.before, self.until)
+
+    def _is_new(self, rule: Rule, now: float, value: float) -> bool:
+        return now - self.until >= JITTERS or rule.matters(value, self.before)
 
 
 class Publisher:
@@ -73,7 +114,7 @@ class Publisher:
             for name, rule in rules.items()
             if key.startswith(name)
         }
-        self._shown: dict[str, tuple[float, float]] = {}
+        self._shown: dict[str, _Shown] = {}
         self.waiting: frozenset[str] = frozenset()
 
     def advance(self, now: float, values: Mapping[str, float]) -> None:
@@ -93,18 +134,8 @@ class Publisher:
                 self._shown.pop(key, None)
                 continue
             shown = self._shown.get(key)
-            if shown is None or _matters(rule, now, value, *shown):
-                self._shown[key] = value, now
-            else:
+            after = shown.next(rule, now, value) if shown else _Shown(value, now)
+            if after is None:
                 yield key
-
-
-def _matters(
-    rule: Rule, now: float, value: float, shown: float, shown_at: float
-) -> bool:
-    change = abs(value - shown)
-    return (
-        now - shown_at >= rule.wait
-        or change >= min(rule.step, max(rule.share * abs(shown), 1e-9))
-        or (rule.mark is not None and value // rule.mark != shown // rule.mark)
-    )
+            else:
+                self._shown[key] = after
