@@ -145,12 +145,12 @@ async def test_other_meter(
     assert connection(hass) == "off"
 
     await say(hass, port, METER.list(2, active_power_import=3))
-    await say(hass, port, METER.list(1, active_power_import=4))
-    assert state(hass, "active_power_import") == "4.0"
+    await say(hass, port, METER.list(1, active_power_import=44))
+    assert state(hass, "active_power_import") == "44.0"
 
     await say(hass, port, OTHER.list(2, active_power_import=5))
     await say(hass, port, OTHER.list(1, active_power_import=6))
-    assert state(hass, "active_power_import") == "4.0"
+    assert state(hass, "active_power_import") == "44.0"
     assert entry.runtime_data.counters["other_meter"] == 4
 
 
