@@ -72,6 +72,7 @@ class Heard:
         self.errors: Counter[ErrorCode] = Counter()
         self.sealed: Outcome | None = None
         self.unknown: Outcome | None = None
+        self.unknown_lists = 0
         self.look: Look | None = None
         # Whether anything was in an intact frame
         self.proved = False
@@ -106,6 +107,7 @@ class Heard:
                         self._shut += 1
                     elif error.code is ErrorCode.UNSUPPORTED:
                         self.unknown = outcome
+                        self.unknown_lists += is_proved(outcome)
         return intact
 
     @property
@@ -130,6 +132,21 @@ class Heard:
     def is_sealed(self) -> bool:
         """Say whether it takes another key; a single wrong one may be damage."""
         return bool(self.errors[ErrorCode.NO_KEY]) or self._shut >= SEALED_TIMES
+
+    @property
+    def has_unknown(self) -> bool:
+        """Say whether lists come that are not known; a single one may lack its beginning."""
+        return self.unknown_lists > 1
+
+    @property
+    def is_foreign(self) -> bool:
+        """Say whether it began as something else; a meter may follow, as after a banner."""
+        return not self.frames and foreign(self.beginning) is not None
+
+    @property
+    def is_no_meter(self) -> bool:
+        """Say whether it began as something that no meter follows."""
+        return foreign(self.beginning) in (Foreign.HTTP, Foreign.PORT_IN_USE)
 
     @property
     def diagnosis(self) -> Diagnosis | None:

@@ -1,7 +1,7 @@
 """Does a person get from a port to a meter, and learn what is wrong when not?"""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 import json
@@ -29,6 +29,7 @@ from custom_components.han_port.protocol import (
     Quantity,
 )
 from custom_components.han_port.source import OpenFailure, SourceError
+from homeassistant.components.usb.models import SerialPortConsumer
 from homeassistant.config_entries import (
     SOURCE_RECONFIGURE,
     SOURCE_USER,
@@ -45,6 +46,7 @@ from homeassistant.data_entry_flow import (
 )
 from homeassistant.util import dt as dt_util
 import simulator
+from simulator.serve import TELNET
 
 # Norwegian_payload_breakdown.docx, page 1, "Aidon": three phases, list 3
 AIDON_THREE_PHASE = bytes.fromhex(
@@ -258,11 +260,18 @@ def _texts() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a port that is still taken be opened again soon."""
+    monkeypatch.setattr(flow_listen, "FREE_SECONDS", (0.01, 0.01))
+
+
 @pytest.fixture(name="impatient")
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let listening end at once when there is nothing more to hear."""
     monkeypatch.setattr(flow_listen, "LISTEN_SECONDS", 0.02)
     monkeypatch.setattr(flow_listen, "IDENTIFY_SECONDS", 0.02)
+    monkeypatch.setattr(flow_listen, "FOREIGN_SECONDS", 0.02)
 
 
 def entry_for(meter_id: str | None, device: str) -> MockConfigEntry:
@@ -326,6 +335,17 @@ async def listen(
     return await hass.config_entries.flow.async_configure(flow["flow_id"])
 
 
+async def listened(hass: HomeAssistant, flow: ConfigFlowResult) -> ConfigFlowResult:
+    """Wait until listening to a real port is over, and Home Assistant has gone on.
+
+    It goes on by itself: whoever asks at the same time gets another form than it.
+    """
+    flows = hass.config_entries.flow
+    while flows.async_get(flow["flow_id"])["step_id"] == "listen":
+        await asyncio.sleep(0.01)
+    return await flows.async_configure(flow["flow_id"])
+
+
 async def confirm(hass: HomeAssistant, flow: ConfigFlowResult) -> ConfigFlowResult:
     """Accept the meter that was found."""
     assert flow["type"] is FlowResultType.FORM
@@ -376,7 +396,8 @@ async def assert_trouble(
     """Expect the step that says what is wrong; give the form of the port from there."""
     assert flow["type"] is FlowResultType.MENU
     assert flow["step_id"] == step
-    assert flow["menu_options"] == ["listen", "port"]
+    go_on = ["confirm"] if step == "unknown_list" else []
+    assert flow["menu_options"] == [*go_on, "listen", "port"]
     given = flow["description_placeholders"]
     assert given is not None
     assert given.items() >= {"device": DEVICE, **placeholders}.items()
@@ -728,6 +749,183 @@ async def test_user_trouble(
     await succeed(hass, port, form)
 
 
+@pytest.mark.parametrize(
+    ("chunks", "quantities", "unknown"),
+    [
+        ([UNKNOWN_LIST], [], "1"),
+        ([POWER_LIST, UNKNOWN_LIST, UNKNOWN_LIST], ["active_power_import"], "2"),
+    ],
+)
+@pytest.mark.usefixtures("impatient")
+async def test_user_partly_known(
+    hass: HomeAssistant,
+    port: Port,
+    chunks: list[bytes],
+    quantities: list[str],
+    unknown: str,
+) -> None:
+    """Lists that are not known are shown for a report, and what is known is added."""
+    port.send(*chunks)
+    flow = await listen(hass, await begin(hass))
+    assert flow["step_id"] == "unknown_list"
+    given = flow["description_placeholders"] or {}
+    assert given["unknown"] == unknown
+    assert given["sample"] == UNKNOWN_LIST.hex()
+    flow = await hass.config_entries.flow.async_configure(
+        flow["flow_id"], {"next_step_id": "confirm"}
+    )
+    result = await confirm(hass, flow)
+    assert result["title"] == "HAN Port"
+    assert result["result"].unique_id is None
+    assert result["data"]["quantities"] == quantities
+
+
+async def test_user_once_unknown(hass: HomeAssistant, port: Port) -> None:
+    """A single list that is not known may lack its beginning, and is not spoken of."""
+    port.send(POWER_LIST + UNKNOWN_LIST + FULL_LIST)
+    result = await confirm(hass, await listen(hass, await begin(hass)))
+    assert result["result"].unique_id == METER.id
+    assert result["data"]["quantities"] == THREE_PHASES
+
+
+@pytest.mark.parametrize(
+    ("said", "step"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n", "http"),
+        (b"Port already in use\r\n", "port_in_use"),
+        (TELNET, "telnet"),
+        (b'{"id":"1","data":{"P":1}}\n', "decoded_values"),
+        (b"[I][app:100]: ESPHome version 2026.9.0\r\n", "text"),
+    ],
+)
+async def test_user_foreign(
+    hass: HomeAssistant,
+    port: Port,
+    monkeypatch: pytest.MonkeyPatch,
+    said: bytes,
+    step: str,
+) -> None:
+    """What begins as no meter is told soon, not at the end of the time."""
+    monkeypatch.setattr(flow_listen, "LISTEN_SECONDS", 1e6)
+    monkeypatch.setattr(flow_listen, "FOREIGN_SECONDS", 0.02)
+    port.send(said[:4], said[4:])
+    async with asyncio.timeout(10):
+        flow = await listen(hass, await begin(hass))
+    await assert_trouble(hass, flow, step)
+
+
+@pytest.mark.parametrize("next_", [DAMAGED, POWER_LIST])
+async def test_user_banner(
+    hass: HomeAssistant, port: Port, monkeypatch: pytest.MonkeyPatch, next_: bytes
+) -> None:
+    """A meter behind what a bridge says of itself has all the time that meters have."""
+    monkeypatch.setattr(flow_listen, "FOREIGN_SECONDS", 0.02)
+    port.send(TELNET + b"ser2net port 2000\r\n", next_)
+    flow = await submit(hass, await begin(hass))
+    await asyncio.sleep(0.1)
+    flow = await hass.config_entries.flow.async_configure(flow["flow_id"])
+    assert flow["type"] is FlowResultType.SHOW_PROGRESS
+    port.send(FULL_LIST)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    flow = await hass.config_entries.flow.async_configure(flow["flow_id"])
+    result = await confirm(hass, flow)
+    assert result["result"].unique_id == METER.id
+    assert result["data"]["quantities"] == THREE_PHASES
+
+
+BRIDGE = {"host": "192.0.2.1", "port": 6638}
+TAKEN = SourceError(OpenFailure.REFUSED, DEVICE, "refused")
+CONSUMERS = "homeassistant.components.usb.async_get_serial_port_consumers"
+
+
+@pytest.fixture(name="add_loaded")
+def _add_loaded(hass: HomeAssistant) -> Iterator[Callable[[Any], None]]:
+    """Give what adds a loaded entry of another integration."""
+    entries: list[MockConfigEntry] = []
+
+    def add(data: Any) -> None:
+        entry = MockConfigEntry(domain="other", title="Home DSMR", data=data)
+        entry.add_to_hass(hass)
+        entry.mock_state(hass, ConfigEntryState.LOADED)
+        entries.append(entry)
+
+    yield add
+    for entry in entries:
+        entry.mock_state(hass, ConfigEntryState.NOT_LOADED)
+
+
+@pytest.mark.parametrize(
+    ("user", "data"),
+    [
+        ("usb", DEVICE),
+        ("usb", "tcp://192.0.2.1:6638"),
+        ("other", BRIDGE),
+        ("other", BRIDGE | {"port": "6638"}),
+    ],
+)
+@pytest.mark.parametrize("said", [None, b"", b"Port already in use\r\n"])
+async def test_user_named(
+    hass: HomeAssistant,
+    port: Port,
+    add_loaded: Callable[[Any], None],
+    *,
+    user: str,
+    data: Any,
+    said: bytes | None,
+) -> None:
+    """The integration that has a bridge is named when the bridge lets nobody else in."""
+    consumers = {}
+    if user == "usb":
+        use = SerialPortConsumer(kind="config_entry", title="Home DSMR", active=True)
+        consumers = {data: [use], OTHER_DEVICE: [use]}
+    else:
+        add_loaded(data)
+    if said is None:
+        port.failure = TAKEN
+    else:
+        port.send(said)
+    with patch(CONSUMERS, return_value=consumers):
+        flow = await listen(hass, await begin(hass))
+    assert_failed(flow, "busy_by", users="Home DSMR")
+    await succeed(hass, port, flow)
+
+
+@pytest.mark.parametrize(
+    "data", [BRIDGE | {"port": 6639}, BRIDGE | {"host": "192.0.2.9"}, {}]
+)
+async def test_user_not_named(
+    hass: HomeAssistant, port: Port, add_loaded: Callable[[Any], None], data: Any
+) -> None:
+    """What reads another bridge is not blamed, and what works needs no one to blame."""
+    add_loaded(data)
+    port.failure = TAKEN
+    flow = await listen(hass, await begin(hass))
+    assert_failed(flow, "refused")
+    add_loaded(BRIDGE)
+    await succeed(hass, port, flow)
+
+
+async def test_reconfigure_partly_known(hass: HomeAssistant, port: Port) -> None:
+    """A meter that is set up cannot be checked by lists that are not known."""
+    entry = await set_up(hass, entry_for(METER.id, DEVICE))
+    port.send(UNKNOWN_LIST, b"")
+    flow = await listen(hass, await begin_reconfigure(hass, entry), OTHER_DEVICE)
+    assert flow["step_id"] == "unknown_list"
+    assert flow["menu_options"] == ["listen", "port"]
+
+
+@pytest.mark.parametrize("said", [b"Port already in use\r\n", b""])
+async def test_reconfigure_freed(hass: HomeAssistant, port: Port, said: bytes) -> None:
+    """A bridge for one reader is given time to notice that ours has left."""
+    entry = await set_up(hass, entry_for(METER.id, DEVICE))
+    port.send(said, said, FULL_LIST)
+    result = await listen(hass, await begin_reconfigure(hass, entry))
+    await hass.async_block_till_done()
+    assert result["reason"] == "reconfigure_successful"
+    assert entry.unique_id == METER.id
+    assert port.opened == [DEVICE] * 3
+
+
 @pytest.mark.usefixtures("impatient")
 async def test_user_listen_again(hass: HomeAssistant, port: Port) -> None:
     """From a port that was closed to a meter it takes one click, on the same port."""
@@ -1073,13 +1271,14 @@ async def test_reconfigure_while_stopping(
     assert setup_entry.call_count == 1
 
 
-async def test_bridge(hass: HomeAssistant, bridge: str) -> None:
+async def test_bridge(
+    hass: HomeAssistant, bridge: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With nothing replaced: a meter is added, and its port checked again."""
+    # The bridge hears of the reader that leaves when it comes to that.
+    monkeypatch.setattr(flow_listen, "FREE_SECONDS", (0.01,) * 1000)
     address = bridge.removeprefix("socket://")
-    flow = await submit(hass, await begin(hass), address)
-    while flow["type"] is FlowResultType.SHOW_PROGRESS:
-        await asyncio.sleep(0.01)
-        flow = await hass.config_entries.flow.async_configure(flow["flow_id"])
+    flow = await listened(hass, await submit(hass, await begin(hass), address))
     result = await confirm(hass, flow)
     entry = result["result"]
     assert is_loaded(entry)
@@ -1089,10 +1288,7 @@ async def test_bridge(hass: HomeAssistant, bridge: str) -> None:
     flow = await hass.config_entries.flow.async_init(
         DOMAIN, context={"source": SOURCE_RECONFIGURE, "entry_id": entry.entry_id}
     )
-    flow = await submit(hass, flow, address)
-    while flow["type"] is FlowResultType.SHOW_PROGRESS:
-        await asyncio.sleep(0.01)
-        flow = await hass.config_entries.flow.async_configure(flow["flow_id"])
+    flow = await listened(hass, await submit(hass, flow, address))
     assert flow["reason"] == "reconfigure_successful"
     await hass.async_block_till_done()
     assert is_loaded(entry)

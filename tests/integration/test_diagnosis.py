@@ -123,7 +123,8 @@ def test_texts() -> None:
     for each in set(Diagnosis) - {Diagnosis.ENCRYPTED}:
         assert hasattr(config_flow.HanPortConfigFlow, f"async_step_{each}")
         assert steps[each]["description"]
-        assert steps[each]["menu_options"].keys() == {"listen", "port"}
+        go_on = {"confirm"} if each is Diagnosis.UNKNOWN_LIST else set()
+        assert steps[each]["menu_options"].keys() == {"listen", "port"} | go_on
 
 
 @pytest.mark.parametrize("path", STREAMS, ids=lambda path: path.stem)

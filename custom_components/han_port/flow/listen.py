@@ -13,7 +13,7 @@ from homeassistant.config_entries import (
     ConfigEntryState,
     ConfigFlowResult,
 )
-from homeassistant.const import CONF_DEVICE
+from homeassistant.const import CONF_DEVICE, CONF_HOST, CONF_PORT
 from homeassistant.core import callback
 from homeassistant.helpers.event import async_track_time_interval
 
@@ -35,6 +35,18 @@ TUNE_SECONDS = 45
 # From the first reading on: the list that names the meter comes every 10 s, and one
 # of them may be damaged.
 IDENTIFY_SECONDS = 25
+# What a bridge says of itself may be followed by the meter, which sends every 10 s.
+FOREIGN_SECONDS = 12
+# Pauses for a bridge that serves one reader to notice that the one before has gone
+FREE_SECONDS = (1, 2, 3)
+
+# What a port says, or does, that somebody else has
+_TAKEN = (
+    *(OpenFailure.BUSY, OpenFailure.REFUSED, OpenFailure.FAILED),
+    *(Diagnosis.PORT_IN_USE, Diagnosis.CLOSED),
+)
+
+_NETWORK = re.compile(r"(?:socket|tcp|rfc2217)://\[?(.*?)\]?:(\d+)")
 
 ISSUES_URL = "https://github.com/han-port/han-port/issues"
 
@@ -70,6 +82,8 @@ class ListenSteps(Steps):
             next_step = "key"
         elif isinstance(self._failure, Diagnosis):
             next_step = self._failure
+        elif self._failure is None and self._may_go_on and self._heard.has_unknown:
+            next_step = Diagnosis.UNKNOWN_LIST
         elif self._failure and is_topic(self._device):
             next_step = "topic"
         elif self.source == SOURCE_RECONFIGURE:
@@ -101,12 +115,18 @@ class ListenSteps(Steps):
             "bytes": str(heard.byte_count),
             "damaged": str(heard.damaged),
             "frames": str(heard.frames),
+            "unknown": str(heard.unknown_lists),
             "line": str(self._line) if self._line else "–",
             "telnet": re.sub("^.*://", "rfc2217://", self._device),
             "seconds": str(self._seconds),
             "issues": ISSUES_URL,
             "sample": masked_frame(heard.unknown) if heard.unknown else "–",
         }
+
+    @property
+    def _may_go_on(self) -> bool:
+        """Say whether a meter can be added of which not everything is known."""
+        return self.source != SOURCE_RECONFIGURE
 
     async def _async_step_trouble(
         self, user_input: dict[str, Any] | None = None
@@ -118,13 +138,23 @@ class ListenSteps(Steps):
             description_placeholders=self._facts(),
         )
 
+    async def async_step_unknown_list(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Show a message that is not known, and offer to go on with those that are."""
+        go_on = ["confirm"] if self._may_go_on else []
+        return self.async_show_menu(
+            step_id="unknown_list",
+            menu_options=[*go_on, "listen", "port"],
+            description_placeholders=self._facts(),
+        )
+
     # The steps of what may be wrong, each with a text of its own
     async_step_nothing_received = _async_step_trouble
     async_step_no_valid_frame = _async_step_trouble
     async_step_inverted = _async_step_trouble
     async_step_bad_checksums = _async_step_trouble
     async_step_short_lists_only = _async_step_trouble
-    async_step_unknown_list = _async_step_trouble
     async_step_telnet = _async_step_trouble
     async_step_port_in_use = _async_step_trouble
     async_step_http = _async_step_trouble
@@ -138,14 +168,12 @@ class ListenSteps(Steps):
         When reconfiguring this also stores the port, because the entries that had to
         let go of it are set up again as soon as this ends, however it ends.
         """
-        self._heard, self._said = Heard(), None
-        self._detail = {}
         if self.source != SOURCE_RECONFIGURE:
-            async with self._entries_unloaded():
-                return await self._async_hear()
+            async with self._entries_unloaded() as was_ours:
+                return await self._async_hear_freed(was_ours)
         entry = self._get_reconfigure_entry()
-        async with self._entries_unloaded():
-            failure = await self._async_hear()
+        async with self._entries_unloaded() as was_ours:
+            failure = await self._async_hear_freed(was_ours)
             if failure is not None:
                 return failure
             meter_id = self._heard.meter.id if self._heard.meter else None
@@ -164,31 +192,47 @@ class ListenSteps(Steps):
             return None
 
     @asynccontextmanager
-    async def _entries_unloaded(self) -> AsyncIterator[None]:
-        """Keep known entries from the port: many can be opened only once."""
-        entries = [
+    async def _entries_unloaded(self) -> AsyncIterator[bool]:
+        """Keep known entries from the port; say whether one of them had it.
+
+        Many ports can be opened only once.
+        """
+        ours = [
             entry
             for entry in self._async_current_entries(include_ignore=False)
             if entry.entry_id == self.context.get("entry_id")
             or entry.data[CONF_DEVICE] == self._device
         ]
-        entries += [
+        theirs = [
             entry
             for entry, port in takeover.entries(self.hass)
             if self._device == port.device or self._other == entry.entry_id
             if entry.state in (ConfigEntryState.LOADED, ConfigEntryState.SETUP_RETRY)
         ]
         try:
-            for entry in entries:
+            for entry in ours + theirs:
                 await self.hass.config_entries.async_unload(entry.entry_id)
-            yield
+            yield bool(theirs) or self._device in (
+                entry.data[CONF_DEVICE] for entry in ours
+            )
         finally:
-            for entry in entries:
+            for entry in ours + theirs:
                 if not self.hass.is_stopping:
                     self.hass.config_entries.async_schedule_reload(entry.entry_id)
 
+    async def _async_hear_freed(self, was_ours: bool) -> str | None:
+        """Listen; do so again if the port may not know yet that its reader has gone."""
+        for pause in FREE_SECONDS if was_ours else ():
+            failure = await self._async_hear()
+            if failure not in _TAKEN or self._heard.proved:
+                return failure
+            await asyncio.sleep(pause)
+        return await self._async_hear()
+
     async def _async_hear(self) -> str | None:
         """Listen to the port; return the error if no meter spoke."""
+        self._heard, self._said = Heard(), None
+        self._detail = {}
         known = self._found.pop(self._device, None)
         if known is not None and known.meter is not None and known.meter.id is not None:
             self._heard = known
@@ -196,6 +240,7 @@ class ListenSteps(Steps):
         heard, shown = self._heard, self._facts()
         decoder = make_decoder(self._keys)
         started = self.hass.loop.time()
+        is_foreign = False
 
         @callback
         def show_progress(now: datetime) -> None:
@@ -229,6 +274,16 @@ class ListenSteps(Steps):
                             heard.look = source.look
                         if heard.is_sealed:
                             break
+                        # Where the line is searched strange bytes are a wrong setting.
+                        if source.line is None and isinstance(chunk, bytes):
+                            if heard.is_no_meter:
+                                break
+                            if is_foreign != (is_foreign := heard.is_foreign):
+                                ends = started + self._seconds
+                                if is_foreign:
+                                    now = self.hass.loop.time()
+                                    ends = min(ends, now + FOREIGN_SECONDS)
+                                limit.reschedule(ends)
                         if heard.meter is None:
                             continue
                         if heard.meter.id is not None:
@@ -243,15 +298,19 @@ class ListenSteps(Steps):
             pass
         except SourceError as err:
             self._detail["detail"] = err.detail
-            if err.reason is OpenFailure.BUSY and (users := await self._users()):
-                self._detail["users"] = users
-                return "busy_by"
-            return err.reason
+            return await self._name_users(err.reason)
         finally:
             stop_progress()
         if is_topic(self._device):
             return _topic_failure(heard, self._said)
-        return heard.diagnosis
+        return await self._name_users(heard.diagnosis)
+
+    async def _name_users(self, failure: str | None) -> str | None:
+        """Say who has the port, where that is known and explains the failure."""
+        if failure in _TAKEN and (users := await self._users()):
+            self._detail["users"] = users
+            return "busy_by"
+        return failure
 
     async def _users(self) -> str:
         """Name what else is set to use the port, "" if nothing is known to be."""
@@ -260,11 +319,29 @@ class ListenSteps(Steps):
         # These let go of it while we listen.
         ours = {entry.entry_id for entry in self._async_current_entries()}
         ours |= {entry.entry_id for entry, _ in takeover.entries(self.hass)}
-        return ", ".join(
+        place = _place(self._device)
+        users = [
             each.title
-            for each in consumers.get(self._device, [])
+            for device, uses in consumers.items()
+            if device == self._device or (place and _place(device) == place)
+            for each in uses
             if each.active and each.config_entry_id not in ours
-        )
+        ]
+        # Those who ask for host and port apart are not among them.
+        users += [
+            entry.title
+            for entry in self.hass.config_entries.async_entries()
+            if place and entry.entry_id not in ours
+            if entry.state is ConfigEntryState.LOADED
+            if (entry.data.get(CONF_HOST), str(entry.data.get(CONF_PORT))) == place
+        ]
+        return ", ".join(users)
+
+
+def _place(device: str) -> tuple[str, str] | None:
+    """Give host and port of a bridge, None for what is none."""
+    found = _NETWORK.match(device)
+    return (found[1].lower(), found[2]) if found else None
 
 
 def _topic_failure(heard: Heard, said: Contents | None) -> str | None:
