@@ -50,7 +50,16 @@ async def async_setup_entry(
     entry.async_on_unload(coordinator.async_add_listener(add_new))
 
 
-class HanPortConnection(HanPortEntity, BinarySensorEntity):
+class HanPortBinarySensor(HanPortEntity, BinarySensorEntity):
+    """An answer about the meter."""
+
+    @property
+    @override
+    def _value(self) -> bool | None:
+        return self.is_on
+
+
+class HanPortConnection(HanPortBinarySensor):
     """On while readings arrive."""
 
     _attr_device_class = BinarySensorDeviceClass.CONNECTIVITY
@@ -69,7 +78,7 @@ class HanPortConnection(HanPortEntity, BinarySensorEntity):
         return self.coordinator.connected
 
 
-class HanPortAtRisk(HanPortEntity, BinarySensorEntity):
+class HanPortAtRisk(HanPortBinarySensor):
     """On while the forecast of the hour is above the limit; unknown without a limit."""
 
     _attr_device_class = BinarySensorDeviceClass.PROBLEM
@@ -93,7 +102,7 @@ class HanPortAtRisk(HanPortEntity, BinarySensorEntity):
         super()._handle_coordinator_update()
 
 
-class HanPortOverload(HanPortEntity, BinarySensorEntity):
+class HanPortOverload(HanPortBinarySensor):
     """On while a phase has more than the main fuse bears for as long as it lasts."""
 
     _attr_device_class = BinarySensorDeviceClass.PROBLEM
@@ -110,7 +119,7 @@ class HanPortOverload(HanPortEntity, BinarySensorEntity):
         return None if fuse is None else fuse.overload
 
 
-class HanPortVoltage(HanPortEntity, BinarySensorEntity):
+class HanPortVoltage(HanPortBinarySensor):
     """On while a voltage is out of range as a mean over ten minutes."""
 
     _attr_device_class = BinarySensorDeviceClass.PROBLEM

@@ -59,9 +59,11 @@ from .topic import Topic, decode_aged, flat, is_topic, open_device
 
 _LOGGER = logging.getLogger(__package__)
 
-# Seconds between attempts to open the port
+# Seconds between attempts to open the port; grown by this each time, they are a twentieth
+# of how long it has been away: back within 2 s after 20 s, and in no hurry after an hour.
 SHORTEST_DELAY = 1
 LONGEST_DELAY = 60
+DELAY_GROWTH = 1.05
 
 # Seconds without a reading until the meter counts as silent: six times what is usual,
 # never less than the shortest, and as long as nothing is known enough for one reading
@@ -293,7 +295,7 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
             ):
                 await self._wake.wait()
         except TimeoutError:
-            self._delay = min(LONGEST_DELAY, 2 * self._delay)
+            self._delay = min(LONGEST_DELAY, DELAY_GROWTH * self._delay)
         else:
             self._wake.clear()
             # The file of a new port may take another moment to appear.

@@ -1,7 +1,9 @@
-"""Which device does an entity belong to?"""
+"""Which device does an entity belong to, and when is there something new to show?"""
 
+from typing import override
 from urllib.parse import urlsplit
 
+from homeassistant.core import callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
@@ -39,6 +41,25 @@ class HanPortEntity(CoordinatorEntity[HanPortCoordinator]):
             serial_number=meter.id,
             configuration_url=_bridge_url(coordinator.device),
         )
+        self._shown: object = None
+
+    @property
+    def _value(self) -> object:
+        """What the state is made of."""
+        raise NotImplementedError
+
+    @override
+    @callback
+    def _handle_coordinator_update(self) -> None:
+        self._show_news()
+
+    @callback
+    def _show_news(self) -> None:
+        """Show what has changed: most readings have news for a few entities only."""
+        shown = self.available, self._value, self.extra_state_attributes
+        if shown != self._shown:
+            self._shown = shown
+            self.async_write_ha_state()
 
 
 def _bridge_url(device: str) -> str | None:

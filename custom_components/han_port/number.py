@@ -33,6 +33,11 @@ class HanPortLimit(HanPortEntity, RestoreNumber):
     _attr_native_step = 0.1
     _attr_native_unit_of_measurement = UnitOfPower.KILO_WATT
 
+    @property
+    @override
+    def _value(self) -> float | None:
+        return self.native_value
+
     @override
     async def async_added_to_hass(self) -> None:
         """Bring back what was set before the restart."""

@@ -464,7 +464,18 @@ def _entities(
                     yield HanPortHourSensor(coordinator, each)
 
 
-class HanPortSensor(HanPortEntity, RestoreSensor):
+class HanPortNumber(HanPortEntity, SensorEntity):
+    """A number about the meter."""
+
+    @property
+    @override
+    def _value(self) -> float | None:
+        value = self.native_value
+        assert value is None or isinstance(value, int | float)
+        return value
+
+
+class HanPortSensor(HanPortNumber, RestoreSensor):
     """What the meter says of one quantity."""
 
     def __init__(
@@ -587,7 +598,7 @@ class HanPortLiveCounter(HanPortSensor):
             self.coordinator.account.booked(self._direction, settlement)
 
 
-class HanPortHourSensor(HanPortEntity, SensorEntity):
+class HanPortHourSensor(HanPortNumber):
     """What the running hour or the month comes to."""
 
     entity_description: HourSensorDescription
@@ -613,7 +624,7 @@ class HanPortHourSensor(HanPortEntity, SensorEntity):
         return None if attributes is None else attributes(self.coordinator)
 
 
-class HanPortPeak(HanPortEntity, SensorEntity):
+class HanPortPeak(HanPortNumber):
     """One of the month's highest hours: what it counts, and when it was."""
 
     entity_description = PEAK
@@ -707,7 +718,7 @@ class HanPortSubmeterSensor(HanPortSensor):
     @callback
     def _handle_coordinator_update(self) -> None:
         """Show it: only quantities of the meter itself may wait."""
-        self.async_write_ha_state()
+        self._show_news()
 
     @override
     def _restore(self, value: float) -> None:

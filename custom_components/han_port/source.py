@@ -130,6 +130,8 @@ class Source:
         self.device = device
         self._now = asyncio.get_running_loop().time
         self._detector: LineDetector | None = None
+        # Whether more may be buffered behind the last chunk
+        self._more = False
         first = known or candidates(country)[0]
         self.line: Line | None = None
         if not device.startswith(RAW_SCHEMES):
@@ -171,9 +173,10 @@ class Source:
 
     async def __anext__(self) -> bytes:
         """Wait for the next chunk. SourceError when the link breaks."""
-        # Reading what is buffered already does not wait: without this a line that never
-        # pauses would leave no time for anything else.
-        await asyncio.sleep(0)
+        if self._more:
+            # Reading what is buffered already does not wait: without this a line that
+            # never pauses would leave no time for anything else.
+            await asyncio.sleep(0)
         try:
             while True:
                 if self._detector and (line := self._detector.change(self._now())):
@@ -192,6 +195,7 @@ class Source:
             raise _source_error(self.device, err) from err
         if not chunk:
             raise StopAsyncIteration
+        self._more = len(chunk) == CHUNK_SIZE
         return chunk
 
     async def _set(self, line: Line) -> None:

@@ -423,7 +423,11 @@ async def test_values_from_before_the_loss(
 async def test_delays(
     hass: HomeAssistant, port: Port, freezer: FrozenDateTimeFactory
 ) -> None:
-    """Attempts come after 1, 2, 4 ... 60 seconds, and after 1 again once it worked."""
+    """Attempts come after 1 s, then ever less often, after 1 again once it worked.
+
+    The wait is a twentieth of how long the port has been away, and at most 60 s: after
+    20 s it is back within 2.
+    """
     attempts = 0
 
     async def fail() -> None:
@@ -433,10 +437,14 @@ async def test_delays(
 
     works, port.open = port.open, fail  # type: ignore[method-assign]
     await say(hass, port, METER.list(2), b"")
-    for count, delay in enumerate((1, 2, 4, 8, 16, 32, 60, 60, 60)):
+    away = 0.0
+    for count in range(90):
+        delay = min(1 + away / 20, 60)
+        away += delay
+        assert delay <= 2 or away > 20
         await wait(hass, freezer, delay - 0.1)
         assert attempts == count
-        await wait(hass, freezer, 0.2)
+        await wait(hass, freezer, 0.1001)
         assert attempts == count + 1
 
     port.open = works  # type: ignore[method-assign]
@@ -457,10 +465,13 @@ async def test_delay_limits(
     hass: HomeAssistant, port: Port, freezer: FrozenDateTimeFactory, share: float
 ) -> None:
     """Chance shortens a delay by less than a third, and never below a second."""
-    with patch.object(
-        coordinator,
-        "uniform",
-        lambda low, high: low + (share - 0.7) / 0.3 * (high - low),
+    with (
+        patch.object(coordinator, "DELAY_GROWTH", 2),
+        patch.object(
+            coordinator,
+            "uniform",
+            lambda low, high: low + (share - 0.7) / 0.3 * (high - low),
+        ),
     ):
         await set_up(hass, make_entry())
         await say(hass, port, b"")

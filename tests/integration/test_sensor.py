@@ -80,6 +80,24 @@ def registered(hass: HomeAssistant, owner: str, *, enabled: bool) -> set[str]:
     }
 
 
+async def test_only_news(
+    hass: HomeAssistant, port: Port, freezer: FrozenDateTimeFactory
+) -> None:
+    """A reading writes the states that it changes, and no other."""
+    await set_up(hass, make_entry(options={"publish": "every_reading"}))
+    for _ in range(2):
+        await say(hass, port, METER.list(2, active_power_import=1000))
+    write = Entity.async_write_ha_state
+    with patch.object(
+        Entity, "async_write_ha_state", autospec=True, side_effect=write
+    ) as written:
+        await say(hass, port, METER.list(2, active_power_import=1000))
+        assert written.call_count == 0
+        await say(hass, port, METER.list(2, active_power_import=1001))
+    keys = sorted(call.args[0].translation_key for call in written.call_args_list)
+    assert keys == ["active_power_import", "net_power", "power_max_today"]
+
+
 def test_every_quantity() -> None:
     """Every quantity of the protocol has a row, and nothing else but net power."""
     assert set(SENSORS) == {*Quantity, "net_power"}

@@ -37,24 +37,27 @@ class RunningHour:
         self._counter = counter
         self._zone = zone
         self._when: datetime | None = None
+        # When the window of that instant began
+        self._begun: datetime | None = None
         self._power = 0.0
         self._mean = 0.0
 
     def advance(self, when: datetime, watts: float) -> bool:
         """Take a power sample that the counter has got too; say if a window began."""
         before, self._when = self._when, when
+        begun, self._begun = self._begun, self._start(when)
         self._power = watts
         if before is None or not timedelta(0) <= when - before <= MAX_GAP:
             self._mean = watts
         else:
             weight = exp(-((when - before) / (self.length * _MEMORY)))
             self._mean = watts + (self._mean - watts) * weight
-        return before is None or self._start(before) != self._start(when)
+        return begun != self._begun
 
     @property
     def start(self) -> datetime | None:
         """When the window began (UTC), None before any power."""
-        return self._start(self._when) if self._when else None
+        return self._begun
 
     @property
     def energy(self) -> float | None:
@@ -119,7 +122,8 @@ class RunningHour:
     @property
     def _left(self) -> timedelta:
         assert self._when is not None
-        return self._start(self._when) + self.length - self._when
+        assert self._begun is not None
+        return self._begun + self.length - self._when
 
     def _start(self, when: datetime) -> datetime:
         return window_start(when, self.length, self._zone)
@@ -142,5 +146,6 @@ class RunningHour:
                     number(stored["mean"]),
                 )
                 self._when, self._power, self._mean = read
+                self._begun = self._start(self._when)
         except DAMAGE:
             return

@@ -155,7 +155,8 @@ class Peaks:
         self._found.clear()
 
     def _name(self, when: datetime) -> str:
-        return f"{when.astimezone(self._zone):%Y-%m}"
+        local = when.astimezone(self._zone)
+        return f"{local.year}-{local.month:02}"
 
     def as_dict(self) -> dict[str, object]:
         """Give all that must be stored, as JSON has it."""

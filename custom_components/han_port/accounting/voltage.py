@@ -32,14 +32,14 @@ class VoltageWatch:
 
     def __init__(self) -> None:
         """Start without any voltage."""
-        self._when: datetime | None = None
         self._heard: dict[str, datetime] = {}
         self._means = {name: SlidingMeans(TEN_MINUTES) for name in _VOLTAGES}
         self._outside: set[str] = set()
+        # The means in V, by l1, l2 and l3, of those heard for the last ten minutes
+        self.means: dict[str, float] = {}
 
     def advance(self, when: datetime, values: Mapping[Quantity, float]) -> None:
         """Take what a reading measured, received at `when`; it may hold no voltage."""
-        self._when = when
         for name, quantity in _VOLTAGES.items():
             if (volts := values.get(quantity, 0.0)) < _NO_VOLTAGE:
                 continue
@@ -51,22 +51,19 @@ class VoltageWatch:
                 self._outside.add(name)
             else:
                 self._outside.discard(name)
-
-    @property
-    def means(self) -> dict[str, float]:
-        """The means in V, by l1, l2 and l3, of those heard for the last ten minutes."""
-        return {
+        self.means = {
             name: mean
-            for name, when in sorted(self._heard.items())
-            if self._when is not None and timedelta(0) <= self._when - when <= MAX_GAP
+            for name, heard in sorted(self._heard.items())
+            if timedelta(0) <= when - heard <= MAX_GAP
             if (mean := self._means[name].mean(TEN_MINUTES)) is not None
         }
 
     @property
     def outside(self) -> list[str] | None:
         """Which of the voltages are out of range; None while no mean is known."""
-        means = self.means
-        return [name for name in means if name in self._outside] if means else None
+        if not self.means:
+            return None
+        return [name for name in self.means if name in self._outside]
 
 
 def imbalance(values: Mapping[str, float]) -> float | None:
