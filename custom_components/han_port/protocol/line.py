@@ -32,7 +32,8 @@ _P1: Final = Line(115200, 8, "N")
 _HAN: Final = Line(2400, 8, "N")
 _EVEN: Final = Line(2400, 8, "E")
 _OLD_P1: Final = Line(9600, 8, "N")
-LINES: Final = (_HAN, _EVEN, _P1, _OLD_P1, Line(9600, 8, "E"))
+_AM550: Final = Line(38400, 8, "N")
+LINES: Final = (_HAN, _EVEN, _P1, _OLD_P1, Line(9600, 8, "E"), _AM550)
 
 # Where the customer port is a P1, and where it is an M-Bus whose bytes have parity
 _P1_COUNTRIES: Final = frozenset("BE EE FI HU IE LT LU NL SE".split())
@@ -75,7 +76,8 @@ def look(data: bytes) -> Look:
     turned = sum(_is_text(~(byte >> 1) & 0x7F) for byte in data[4:])
     if high > 0.75 * len(data) and turned > 0.9 * len(data[4:]):
         return Look.INVERTED
-    if 0x7E in data or data[:1] in (b"/", b"h"):
+    # A disturbance may come before the first byte, which is right in any parity.
+    if any(byte in b"~/h" for byte in data[:4]):
         return Look.FRAMES
     return Look.NOISE
 
@@ -94,6 +96,8 @@ def candidates(country: str | None) -> list[Line]:
     """Give the settings in the order to try, by the ISO code of the country."""
     if country in _P1_COUNTRIES:
         first = [_P1, _HAN]
+    elif country == "SI":
+        first = [_AM550, _P1]
     elif country in _EVEN_COUNTRIES:
         first = [_EVEN, _OLD_P1, _P1]
     else:
