@@ -52,6 +52,8 @@ _BY_ERRNO = {
     errno.EACCES: OpenFailure.PERMISSION,
     errno.EPERM: OpenFailure.PERMISSION,
     errno.ECONNREFUSED: OpenFailure.REFUSED,
+    # What some bridges do to a second reader
+    errno.ECONNRESET: OpenFailure.REFUSED,
     errno.ENOENT: OpenFailure.NOT_FOUND,
     errno.ENODEV: OpenFailure.NOT_FOUND,
     errno.ENXIO: OpenFailure.NOT_FOUND,

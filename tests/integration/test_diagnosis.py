@@ -1,12 +1,6 @@
-"""Is what is heard on a port told as what it is?
-
-The streams of the corpus are read as tests/protocol/test_corpus.py tells, and skipped
-where they are not there.
-"""
+"""Is what is heard on a port told as what it is?"""
 
 from datetime import timedelta
-import json
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +10,6 @@ from custom_components.han_port.protocol import Decoder
 from custom_components.han_port.protocol.line import Line, look
 import simulator
 from simulator.serve import TELNET
-from tests.protocol.test_corpus import STREAMS
 from tests.protocol.uart import receive, wave
 
 from .test_config_flow import ENCIPHERED, NIGHT, TEXTS, UNKNOWN_LIST
@@ -125,18 +118,3 @@ def test_texts() -> None:
         assert steps[each]["description"]
         go_on = {"confirm"} if each is Diagnosis.UNKNOWN_LIST else set()
         assert steps[each]["menu_options"].keys() == {"listen", "port"} | go_on
-
-
-@pytest.mark.parametrize("path", STREAMS, ids=lambda path: path.stem)
-def test_corpus(path: Path) -> None:
-    """What real meters sent is a meter, or takes a key: never anything else."""
-    reads = [json.loads(line) for line in path.with_suffix(".jsonl").open()]
-    data = path.with_suffix(".bin").read_bytes()
-    encrypted = json.loads(path.read_text())["encrypted"]
-    heard, decoder = Heard(), Decoder()
-    for read in reads:
-        chunk = data[read["offset"] : read["offset"] + read["len"]]
-        heard.add(chunk, decoder.feed(chunk))
-        if read["t"] - reads[0]["t"] > 60:
-            break
-    assert heard.diagnosis == (Diagnosis.ENCRYPTED if encrypted else None)

@@ -187,7 +187,7 @@ async def test_read(port: Port) -> None:
     ("error", "reason"),
     [
         (OSError(errno.EIO, "unplugged"), OpenFailure.FAILED),
-        (ConnectionResetError(errno.ECONNRESET, "reset"), OpenFailure.FAILED),
+        (ConnectionResetError(errno.ECONNRESET, "reset"), OpenFailure.REFUSED),
         (TimeoutError(errno.ETIMEDOUT, "timed out"), OpenFailure.TIMEOUT),
         (serialx.SerialException("closed"), OpenFailure.FAILED),
     ],

@@ -38,7 +38,15 @@ def test_text() -> None:
 
 @pytest.mark.parametrize(
     ("country", "first"),
-    [("SE", P1), ("NL", P1), ("NO", HAN), ("DK", HAN), (None, HAN), ("AT", EVEN), ("SI", AM550)],
+    [
+        ("SE", P1),
+        ("NL", P1),
+        ("NO", HAN),
+        ("DK", HAN),
+        (None, HAN),
+        ("AT", EVEN),
+        ("SI", AM550),
+    ],
 )
 def test_candidates(country: str | None, first: Line) -> None:
     """The country says where to begin, and nothing is left out."""

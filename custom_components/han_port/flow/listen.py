@@ -22,6 +22,7 @@ from ..const import DOMAIN
 from ..coordinator import make_decoder
 from ..diagnosis import Diagnosis, Heard
 from ..diagnostics import masked_frame
+from ..protocol import Look
 from ..protocol.envelope import Contents, Said
 from ..source import OpenFailure, SourceError
 from ..topic import decode, flat, is_topic, open_device
@@ -272,6 +273,8 @@ class ListenSteps(Steps):
                         else:
                             source.missed(data)
                             heard.look = source.look
+                            if heard.look is Look.INVERTED:
+                                break
                         if heard.is_sealed:
                             break
                         # Where the line is searched strange bytes are a wrong setting.

@@ -45,6 +45,8 @@ _PAUSE: Final = 0.3
 # A burst that begins this soon after the line was set may have lost its beginning.
 _JOINED: Final = 0.25
 _SHORTEST: Final = 8
+# Bytes that are not text by chance
+_TELLING: Final = 64
 # Bytes that are looked at of a burst, and after which one without an end is judged
 _LOOKED_AT: Final = 1024
 # Without a byte for so long, in s, the next speed is tried: once for each
@@ -74,7 +76,11 @@ def look(data: bytes) -> Look:
         return Look.TOO_FAST
     high = sum(byte >= 0x80 for byte in data)
     turned = sum(_is_text(~(byte >> 1) & 0x7F) for byte in data[4:])
-    if high > 0.75 * len(data) and turned > 0.9 * len(data[4:]):
+    if (
+        len(data) >= _TELLING
+        and high > 0.75 * len(data)
+        and turned > 0.9 * len(data[4:])
+    ):
         return Look.INVERTED
     # A disturbance may come before the first byte, which is right in any parity.
     if any(byte in b"~/h" for byte in data[:4]):
