@@ -1,6 +1,7 @@
 """What can a person put right that the meter did not tell?"""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import probatio as vol
@@ -23,13 +24,16 @@ from homeassistant.util import dt as dt_util
 from .accounting import Settlement, Window
 from .const import CONF_LINE, DOMAIN
 from .coordinator import HanPortConfigEntry, HanPortCoordinator
+from .diagnostics import masked_recording, without_host
 from .protocol import Quantity
+from .topic import is_topic
 
 CONF_ENTRY = "config_entry_id"
 CONF_START = "start"
 CONF_POWER = "power"
 CONF_APPLY = "apply"
 CONF_SECONDS = "seconds"
+CONF_MASKED = "masked"
 
 LONGEST_RECORD = 600
 # Bytes: all that 9600 baud carry in that time
@@ -80,6 +84,7 @@ def async_setup_actions(hass: HomeAssistant) -> None:
                 vol.Optional(CONF_SECONDS, default=60): vol.All(
                     vol.Coerce(int), vol.Range(min=1, max=LONGEST_RECORD)
                 ),
+                vol.Optional(CONF_MASKED, default=True): cv.boolean,
             }
         ),
         supports_response=SupportsResponse.ONLY,
@@ -144,11 +149,14 @@ async def _async_record(call: ServiceCall) -> ServiceResponse:
     """Answer with what the port receives from now on, whether a meter is heard or not.
 
     Each chunk is hexadecimal, with its time in seconds from the start. `complete` is false
-    if there was more than is kept. Nothing is masked.
+    if there was more than is kept. Identities are masked unless a person wants them, keys
+    are never in it.
     """
     coordinator = _coordinator(call)
+    entry, masked = coordinator.config_entry, call.data[CONF_MASKED]
     started = call.hass.loop.time()
-    chunks: list[Any] = []
+    chunks: list[bytes] = []
+    times: list[float] = []
     size, complete = 0, True
 
     def take(data: bytes) -> None:
@@ -157,19 +165,27 @@ async def _async_record(call: ServiceCall) -> ServiceResponse:
         size += len(kept)
         complete = complete and len(kept) == len(data)
         if kept:
-            time = round(call.hass.loop.time() - started, 3)
-            chunks.append({"time": time, "data": kept.hex()})
+            chunks.append(kept)
+            times.append(round(call.hass.loop.time() - started, 3))
 
     coordinator.chunk_listeners.add(take)
     try:
         await asyncio.sleep(call.data[CONF_SECONDS])
     finally:
         coordinator.chunk_listeners.discard(take)
+    if masked:
+        chunks = await call.hass.async_add_executor_job(
+            partial(masked_recording, chunks, entry, whole=is_topic(coordinator.device))
+        )
     return {
-        "device": coordinator.device,
-        "line": coordinator.config_entry.data.get(CONF_LINE),
+        "device": without_host(coordinator.device) if masked else coordinator.device,
+        "line": entry.data.get(CONF_LINE),
+        "masked": masked,
         "complete": complete,
-        "chunks": chunks,
+        "chunks": [
+            {"time": time, "data": chunk.hex()}
+            for time, chunk in zip(times, chunks, strict=True)
+        ],
     }
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -39,6 +39,7 @@ from .const import (
     KEYS,
     NET_POWER,
 )
+from .continuity import Continuity
 from .diagnosis import SEALED, SEALED_TIMES, Heard
 from .options import fuse_guard, peak_rules
 from .protocol import (
@@ -53,7 +54,7 @@ from .protocol import (
 )
 from .protocol.envelope import Contents, Said
 from .publishing import Publish, Publisher
-from .scaling import multipliers, scaled
+from .scaling import PowerCheck, multipliers, scaled
 from .source import Source, SourceError
 from .topic import Topic, decode_aged, flat, is_topic, open_device
 
@@ -88,6 +89,7 @@ LOWER_TIMES = 3
 COUNTERS = frozenset(
     quantity for quantity in Quantity if "energy" in quantity or quantity == "volume"
 )
+ENERGY_COUNTERS = COUNTERS - {Quantity.VOLUME, Quantity.THERMAL_ENERGY}
 # Some meters send these every quarter of an hour only.
 LASTING = COUNTERS | {
     Quantity.TARIFF,
@@ -180,6 +182,8 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         )
         self._multipliers = multipliers(entry.options)
         self._multiply_energy = entry.options.get(CONF_MULTIPLY_ENERGY, 1)
+        self.power_check = PowerCheck(entry.options)
+        self._continuity = Continuity()
         # None unless a person said what the main fuse is
         self.fuse: FuseGuard | None = fuse_guard(entry.options)
         self.voltages = VoltageWatch()
@@ -207,13 +211,20 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         """Take up the accounts where the last run left them."""
         stored = await self._store.async_load() or {}
         self.account.restore(stored)
+        self._continuity.restore(stored.get("continuity"))
         if stored and stored.get(CONF_MULTIPLY_ENERGY, 1) != self._multiply_energy:
             # The meter has not counted more than before because a person said by how
             # much to multiply it.
-            for quantity in self.account.counters:
-                self.account.start_over(quantity)
+            self.async_start_over()
         self.power_maximum.restore(stored.get("power_maximum"), MAX_WATTS)
         self.account.peaks.restore(await self._peak_store.async_load())
+
+    @callback
+    def async_start_over(self) -> None:
+        """Let all counters go on from where they are, whatever comes next."""
+        for quantity in self.account.counters:
+            self.account.start_over(quantity)
+        self._continuity.start_over(ENERGY_COUNTERS)
 
     async def async_save(self) -> None:
         """Store the accounts now."""
@@ -366,6 +377,7 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
                     if not self._is_ours(reading):
                         self.counters["other_meter"] += 1
                     elif reading.values:
+                        self.power_check.advance(utcnow(), reading)
                         reading = scaled(reading, self._multipliers)
                         self._merge(reading)
                         self._account(reading, age)
@@ -434,6 +446,7 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         return {
             **self.account.as_dict(),
             CONF_MULTIPLY_ENERGY: self._multiply_energy,
+            "continuity": self._continuity.as_dict(),
             "power_maximum": self.power_maximum.as_dict(),
         }
 
@@ -461,7 +474,7 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         now = self.hass.loop.time()
         values: dict[str, float] = {
             quantity: value
-            for quantity, value in reading.values.items()
+            for quantity, value in self._continued(reading)
             if quantity not in reading.unmeasured
             and self._is_credible(quantity, value, self.data, self._lower)
         }
@@ -480,6 +493,21 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
                 entry, data={**entry.data, CONF_QUANTITIES: sorted(self.quantities)}
             )
         self._merge_submeters(reading)
+
+    def _continued(self, reading: MeterReading) -> Iterator[tuple[Quantity, float]]:
+        """Give the values of a reading, counters as they are to be shown."""
+        for quantity, value in reading.values.items():
+            if quantity not in ENERGY_COUNTERS:
+                yield quantity, value
+                continue
+            known = self.data.get(quantity)
+            if quantity in HOURLY.values():
+                # The meter's own counter is what the meter says; its step is recorded
+                # nowhere.
+                known = None
+            if self._continuity.starts_over(quantity):
+                self.data.pop(quantity, None)
+            yield quantity, self._continuity.shown(quantity, value, known)
 
     def _is_credible(
         self,

@@ -6,8 +6,9 @@ computed again, so that a frame can be decoded as it stands here. What is enciph
 closed in its frame, as keys are left out; what a key opened is given beside it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
+from itertools import accumulate
 import re
 from typing import Any
 
@@ -16,14 +17,33 @@ from homeassistant.const import CONF_DEVICE, __version__
 from homeassistant.core import HomeAssistant
 from homeassistant.loader import async_get_integration
 
-from .const import CONF_METER_ID, CONF_MOVE, CONF_MOVED, CONF_SUBMETERS, DOMAIN, KEYS
+from .const import (
+    CONF_LINE,
+    CONF_METER_ID,
+    CONF_MOVE,
+    CONF_MOVED,
+    CONF_SUBMETERS,
+    DOMAIN,
+    KEYS,
+)
 from .coordinator import HanPortConfigEntry, HanPortCoordinator
-from .protocol import ErrorCode, Meter, MeterReading, Outcome, ProtocolError
+from .protocol import (
+    Decoder,
+    ErrorCode,
+    Meter,
+    MeterReading,
+    Outcome,
+    ProtocolError,
+    foreign,
+    unknown_codes,
+)
 
 # What is not as long is a number of something, and would be found everywhere.
 SHORTEST_IDENTITY = 6
 # And half of what is not as long.
 SHORTEST_DAMAGED = 8
+# And what of one is at the edge of a recording
+SHORTEST_PART = 4
 
 # What in these may be an identity is not known.
 DAMAGED = (ErrorCode.CRC, ErrorCode.TRUNCATED, ErrorCode.UNSUPPORTED)
@@ -38,6 +58,15 @@ DIGITS = re.compile(rb"[0-9]{10,}|(?:3[0-9]){8,}")
 TITLE = re.compile(rb"(\xdb\x08[A-Z]{3}).{5}", re.DOTALL)
 # Enciphered lines of a telegram have no title.
 CIPHERED = re.compile(rb"\xdb\x08[A-Z]{3}|\n\x00\x82")
+
+# In text that is no meter's: addresses and numbers, and what follows words for secrets
+ADDRESS = re.compile(r"(?:[0-9A-Fa-f]{1,4}[.:-]){3,}[0-9A-Fa-f]{1,4}")
+NUMBER = re.compile(r"[0-9A-Fa-f]*[0-9]{5}[0-9A-Fa-f]*")
+SECRET = re.compile(
+    r"(?i)(\b\w*(?:ssid|pass|psk|key|token|user|name|host|mac|ip|topic|connected to)\w*"
+    r"\W{1,4})[^\s,;\"}]+"
+)
+LONGEST_TEXT = 200
 
 # The end of one frame and the beginning of the next
 BETWEEN = rb".{6,32}?"
@@ -69,19 +98,28 @@ async def async_get_config_entry_diagnostics(
     if coordinator is None:
         return diagnostics
     outcomes = list(coordinator.recent)
-    meters = [meter for outcome in outcomes for meter in _meters_of(outcome.result)] + [
-        Meter(id=entry.data[CONF_METER_ID]),
-        *(Meter(id=each["id"]) for each in entry.data.get(CONF_SUBMETERS, [])),
-    ]
-    known = {form for meter in meters for forms in _forms_of(meter) for form in forms}
-    known |= {
-        (title, title[:3] + bytes(len(title) - 3))
-        for outcome in outcomes
-        if isinstance(outcome.result, ProtocolError)
-        and len(title := outcome.result.system_title) > 3
-    }
+    known = _known(outcomes, entry)
+    heard, said = coordinator.heard, coordinator.said
     return diagnostics | {
-        "diagnosis": coordinator.heard.diagnosis,
+        "diagnosis": heard.diagnosis,
+        "settings": {
+            "line": entry.data.get(CONF_LINE),
+            "look": heard.look,
+            "bytes": heard.byte_count,
+            "lists": {str(kind): count for kind, count in heard.lists.items()},
+        },
+        "foreign": None
+        if foreign(heard.beginning) is None
+        else masked_text(heard.beginning.decode("ascii", "replace")),
+        "said": said and {"kind": said.said, "text": masked_text(said.text)},
+        "unknown_codes": sorted(
+            {
+                code
+                for outcome in outcomes
+                if _is_intact(outcome.result)
+                for code in unknown_codes(outcome.plain or outcome.frame)
+            }
+        ),
         "connected": coordinator.connected,
         "cadence": coordinator.cadence,
         "counters": dict(coordinator.counters),
@@ -96,6 +134,68 @@ async def async_get_config_entry_diagnostics(
             for outcome in outcomes
         ],
     }
+
+
+def masked_recording(
+    chunks: Sequence[bytes], entry: HanPortConfigEntry, *, whole: bool
+) -> list[bytes]:
+    """Mask identities in what a port received, every chunk as long as it was.
+
+    With `whole` each chunk is messages of its own; without, they go on from chunk to
+    chunk. It takes some seconds for what a port receives in minutes.
+    """
+    keys = {
+        name: bytes.fromhex(entry.data[name]) for name in KEYS if name in entry.data
+    }
+    if whole:
+        read = [(chunk, Decoder(**keys).decode(chunk)) for chunk in chunks]
+    else:
+        decoder, stream = Decoder(**keys), b"".join(chunks)
+        read = [(stream, decoder.feed(stream) + decoder.flush())]
+    known = _known([each for _, outcomes in read for each in outcomes], entry)
+    masked = [_masked_stream(data, outcomes, known) for data, outcomes in read]
+    if whole:
+        return masked
+    ends = list(accumulate(map(len, chunks)))
+    return [
+        masked[0][end - len(each) : end] for end, each in zip(ends, chunks, strict=True)
+    ]
+
+
+def _masked_stream(
+    data: bytes, outcomes: Iterable[Outcome], known: set[tuple[bytes, bytes]]
+) -> bytes:
+    """Mask all frames in some bytes, and what is between them as if it were damaged."""
+    parts, at = [], 0
+    for outcome in outcomes:
+        start, frame = outcome.offset, outcome.frame
+        if start < at or data[start : start + len(frame)] != frame:
+            continue
+        masked = _masked_frame(outcome, known)
+        parts.append(_masked_rest(data[at:start], known))
+        parts.append(bytes(len(frame)) if masked == REDACTED else bytes.fromhex(masked))
+        at = start + len(frame)
+    parts.append(_masked_rest(data[at:], known))
+    return b"".join(parts)
+
+
+def _masked_rest(data: bytes, known: set[tuple[bytes, bytes]]) -> bytes:
+    """Mask what looks like an identity, also one that begins or ends outside."""
+    outcome = Outcome(0, data, ProtocolError(ErrorCode.TRUNCATED, ""))
+    masked = bytes.fromhex(_masked_frame(outcome, known))
+    for identity, replacement in known:
+        for length in range(len(identity) - 1, SHORTEST_PART - 1, -1):
+            if masked.startswith(identity[-length:]):
+                masked = replacement[-length:] + masked[length:]
+            if masked.endswith(identity[:length]):
+                masked = masked[:-length] + replacement[:length]
+    return masked
+
+
+def masked_text(text: str) -> str:
+    """Give the beginning of a text that is no meter's, without addresses and numbers."""
+    text = SECRET.sub(lambda match: match[1] + REDACTED, text[:LONGEST_TEXT])
+    return NUMBER.sub(lambda match: "0" * len(match[0]), ADDRESS.sub(REDACTED, text))
 
 
 def masked_frame(outcome: Outcome) -> str:
@@ -118,6 +218,29 @@ def mask(identity: str) -> str:
     """Keep the half that makers have in common, one less, and put 0 for the rest."""
     keep = max(len(identity) // 2 - 1, 0)
     return identity[:keep] + "0" * (len(identity) - keep)
+
+
+def _known(
+    outcomes: Iterable[Outcome], entry: HanPortConfigEntry
+) -> set[tuple[bytes, bytes]]:
+    """Give every form of every identity in outcomes and an entry, and what to put there."""
+    outcomes = list(outcomes)
+    meters = [meter for outcome in outcomes for meter in _meters_of(outcome.result)] + [
+        Meter(id=entry.data[CONF_METER_ID]),
+        *(Meter(id=each["id"]) for each in entry.data.get(CONF_SUBMETERS, [])),
+    ]
+    known = {form for meter in meters for forms in _forms_of(meter) for form in forms}
+    return known | {
+        (title, title[:3] + bytes(len(title) - 3))
+        for outcome in outcomes
+        if isinstance(outcome.result, ProtocolError)
+        and len(title := outcome.result.system_title) > 3
+    }
+
+
+def _is_intact(result: MeterReading | ProtocolError) -> bool:
+    """Say whether a message came whole and not enciphered, or was opened."""
+    return isinstance(result, MeterReading) or result.code is ErrorCode.UNSUPPORTED
 
 
 def _opened(outcome: Outcome, known: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

@@ -43,7 +43,7 @@ from .const import (
 )
 from .protocol import Quantity
 from .publishing import Publish
-from .scaling import MULTIPLIERS
+from .scaling import MULTIPLIERS, apparent_power
 
 LENGTHS = {"hour": HOUR, "quarter": QUARTER}
 DAYS = {"all": frozenset(range(7)), "workdays": frozenset(range(5))}
@@ -163,6 +163,13 @@ def preview(
             after = value / now.get(key, 1) * then.get(key, 1)
             texts[key] = f"{round(value, 2):g} {unit}"
             texts[f"{key}_then"] = f"{round(after, 2):g} {unit}"
+    texts["apparent"] = texts["apparent_then"] = "–"
+    if apparent := apparent_power(values):
+        after = apparent
+        for key in (CONF_MULTIPLY_VOLTAGE, CONF_MULTIPLY_CURRENT):
+            after *= then.get(key, 1) / now.get(key, 1)
+        texts["apparent"] = f"{apparent:.0f} VA"
+        texts["apparent_then"] = f"{after:.0f} VA"
     return texts
 
 

@@ -1,6 +1,7 @@
 """What can only a person decide, or set right?"""
 
-from typing import override
+from collections.abc import Mapping
+from typing import Any, override
 
 import probatio as vol
 
@@ -15,17 +16,34 @@ from homeassistant.helpers import issue_registry as ir
 
 from .const import DOMAIN
 from .coordinator import HanPortConfigEntry
+from .protocol import Meter
+from .replacement import async_replace_meter
 from .takeover import async_confirm, async_undo
-from .watch import COUNTER_DISPUTED
+from .watch import COUNTER_DISPUTED, OTHER_METER, POWER_AND_CURRENT
+
+type IssueData = Mapping[str, Any]
 
 
 class FixFlow(RepairsFlow):
     """The dialog of an issue about an entry."""
 
-    def __init__(self, entry: ConfigEntry, placeholders: dict[str, str]) -> None:
-        """Take our entry, and what its texts need."""
+    def __init__(
+        self, entry: ConfigEntry, placeholders: dict[str, str], data: IssueData
+    ) -> None:
+        """Take our entry, what its texts need, and what the issue knows."""
         self._entry = entry
         self._placeholders = placeholders
+        self._data = data
+
+    async def _async_listen(self) -> RepairsFlowResult:
+        """Open the dialog that listens to the port; the issue stays until it is healed."""
+        flow = await self.hass.config_entries.flow.async_init(
+            DOMAIN,
+            context={"source": SOURCE_RECONFIGURE, "entry_id": self._entry.entry_id},
+        )
+        return self.async_abort(
+            reason="listen", next_flow=(FlowType.CONFIG_FLOW, flow["flow_id"])
+        )
 
 
 class ConfirmFlow(FixFlow):
@@ -58,13 +76,60 @@ class ListenFlow(ConfirmFlow):
 
     @override
     async def _async_mend(self) -> RepairsFlowResult:
-        """Open it; the issue stays until the meter is heard."""
-        flow = await self.hass.config_entries.flow.async_init(
-            DOMAIN,
-            context={"source": SOURCE_RECONFIGURE, "entry_id": self._entry.entry_id},
+        return await self._async_listen()
+
+
+class OtherMeterFlow(FixFlow):
+    """Go on with the meter that is heard, or look for our own."""
+
+    async def async_step_init(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Ask which it is."""
+        return self.async_show_menu(
+            step_id="init",
+            menu_options=["replaced", "listen"],
+            description_placeholders=self._placeholders,
         )
+
+    async def async_step_listen(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Look for our own."""
+        return await self._async_listen()
+
+    async def async_step_replaced(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Say what will be; then do it."""
+        if user_input is None:
+            return self.async_show_form(
+                step_id="replaced",
+                data_schema=vol.Schema({}),
+                description_placeholders=self._placeholders,
+            )
+        meter = Meter(
+            **{key: self._data[key] for key in ("id", "manufacturer", "type")}
+        )
+        refused = await async_replace_meter(self.hass, self._entry, meter)
+        if refused is not None:
+            return self.async_abort(
+                reason=refused, description_placeholders=self._placeholders
+            )
+        return self.async_create_entry(data={})
+
+
+class PowerFlow(ConfirmFlow):
+    """Go on to the multipliers."""
+
+    @override
+    async def _async_mend(self) -> RepairsFlowResult:
+        """Open them; the issue stays until the values fit."""
+        options = self.hass.config_entries.options
+        flow = await options.async_init(self._entry.entry_id)
+        await options.async_configure(flow["flow_id"], {"next_step_id": "accuracy"})
         return self.async_abort(
-            reason="listen", next_flow=(FlowType.CONFIG_FLOW, flow["flow_id"])
+            reason="multipliers", next_flow=(FlowType.OPTIONS_FLOW, flow["flow_id"])
         )
 
 
@@ -124,6 +189,8 @@ async def async_create_fix_flow(
     flows: dict[str, type[FixFlow]] = {
         "moved_in": MovedInFlow,
         COUNTER_DISPUTED: DisputeFlow,
+        OTHER_METER: OtherMeterFlow,
+        POWER_AND_CURRENT: PowerFlow,
     }
     flow = flows.get(issue_id.removesuffix(f"_{entry.entry_id}"), ListenFlow)
-    return flow(entry, placeholders)
+    return flow(entry, placeholders, data or {})

@@ -246,14 +246,13 @@ SENSORS = {
 
 
 # The meter's counters as it sends them, under keys of their own: the energy sensors are
-# live.
+# live. No state class: statistics would book the step when a meter is replaced.
 METER_COUNTERS = {
     quantity: SensorEntityDescription(
         key=f"{quantity}_counter",
         device_class=SensorDeviceClass.ENERGY,
         native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
         suggested_display_precision=2,
-        state_class=SensorStateClass.TOTAL,
         entity_registry_enabled_default=False,
     )
     for quantity in (_Q.ENERGY_IMPORT, _Q.ENERGY_EXPORT)

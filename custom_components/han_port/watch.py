@@ -10,6 +10,7 @@ from homeassistant.helpers.event import async_track_time_interval
 from .const import CONF_METER_ID, DOMAIN
 from .coordinator import HanPortCoordinator
 from .diagnosis import Diagnosis
+from .protocol import Meter
 
 # Seconds between two looks, until silence is a matter for a person, and for which the
 # link counts as open: a silent one is closed and opened again about every three minutes.
@@ -19,6 +20,9 @@ OPEN = 300
 
 OTHER_METER = "other_meter"
 COUNTER_DISPUTED = "counter_disputed"
+POWER_AND_CURRENT = "power_and_current"
+# What may be wrong while the meter is heard
+_OF_VALUES = frozenset({COUNTER_DISPUTED, POWER_AND_CURRENT})
 
 # What is heard again and again says more than that at times there is nothing.
 _SAYS_LITTLE = (Diagnosis.NOTHING_RECEIVED, Diagnosis.CLOSED)
@@ -52,13 +56,23 @@ class Watch:
             self._show(COUNTER_DISPUTED)
         else:
             self._clear(COUNTER_DISPUTED)
+        check = coordinator.power_check
+        if check.times is not None:
+            self._show(
+                POWER_AND_CURRENT,
+                times=str(check.times),
+                apparent=f"{check.apparent:.0f}",
+                power=f"{check.power:.0f}",
+            )
+        else:
+            self._clear(POWER_AND_CURRENT)
 
     @callback
     def heal(self) -> None:
         """Forget the silence: the meter was heard."""
         self._silent_since = None
         self._found.clear()
-        self._clear(*self._shown - {COUNTER_DISPUTED})
+        self._clear(*self._shown - _OF_VALUES)
 
     @callback
     def clear(self) -> None:
@@ -82,7 +96,7 @@ class Watch:
             return
         telling = [each for each in self._found if each not in _SAYS_LITTLE]
         found = max(telling or self._found, key=(telling or self._found).count)
-        self._clear(*self._shown - {COUNTER_DISPUTED, found})
+        self._clear(*self._shown - _OF_VALUES - {found})
         # The flow that asks for the key is there already.
         if found != Diagnosis.ENCRYPTED:
             self._show(found)
@@ -96,13 +110,13 @@ class Watch:
                 return OTHER_METER
         return heard.diagnosis
 
-    def _show(self, key: str) -> None:
+    def _show(self, key: str, **placeholders: str) -> None:
         """Open an issue, once."""
         if key in self._shown:
             return
         self._shown.add(key)
         coordinator = self._coordinator
-        entry, meter = coordinator.config_entry, coordinator.heard.meter
+        entry, meter = coordinator.config_entry, coordinator.heard.meter or Meter()
         ir.async_create_issue(
             self._hass,
             DOMAIN,
@@ -113,10 +127,17 @@ class Watch:
             translation_placeholders={
                 "entry": entry.title,
                 "device": coordinator.device,
-                "found": (meter and meter.id) or "–",
+                "found": meter.id or "–",
                 "expected": entry.data[CONF_METER_ID] or "–",
+                **placeholders,
             },
-            data={"entry_id": entry.entry_id},
+            data={
+                "entry_id": entry.entry_id,
+                # What another meter is, for when it takes the place of ours
+                "id": meter.id,
+                "manufacturer": meter.manufacturer,
+                "type": meter.type,
+            },
         )
 
     def _clear(self, *keys: str) -> None:

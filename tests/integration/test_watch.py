@@ -11,7 +11,8 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.han_port.accounting.register import Dispute
 from custom_components.han_port.const import DOMAIN
 from custom_components.han_port.diagnosis import Diagnosis
-from custom_components.han_port.protocol import Quantity
+from custom_components.han_port.protocol import Line, Quantity
+from custom_components.han_port.scaling import MULTIPLIERS
 from homeassistant.components.repairs import repairs_flow_manager
 from homeassistant.config_entries import SOURCE_REAUTH, SOURCE_RECONFIGURE
 from homeassistant.core import HomeAssistant
@@ -29,10 +30,15 @@ from tests.integration.conftest import (
     wait,
 )
 from tests.integration.test_config_flow import UNKNOWN_LIST
+from tests.protocol.uart import receive, wave
 
 OTHER = Sender("aidon-3p", seed=2)
 SEALED = simulator.create("kaifa-at", seed=1).message(NOON, 2)
 DAMAGED = METER.list(2)[:50] + b"\xff" + METER.list(2)[51:]
+P1 = Line(115200, 8, "N")
+INVERTED = receive(
+    wave(simulator.create("p1-se", seed=1).message(NOON, 2), P1, inverted=True), P1, P1
+)
 TEXTS = json.loads(Path("custom_components/han_port/translations/en.json").read_text())[
     "issues"
 ]
@@ -58,6 +64,7 @@ async def live(
     for _ in range(0, seconds, 10):
         if port.is_open and chunks:
             port.put(*chunks)
+            await port.read_all()
         await wait(hass, freezer, 10)
 
 
@@ -66,6 +73,7 @@ async def live(
     [
         ([], {"nothing_received"}),
         ([b"\x00\x81\xc3" * 20], {"no_valid_frame"}),
+        ([INVERTED], {"inverted"}),
         ([DAMAGED], {"bad_checksums"}),
         ([METER.list(1), METER.list(2)[:40]], {"short_lists_only"}),
         ([UNKNOWN_LIST], {"unknown_list"}),
@@ -88,7 +96,7 @@ async def test_lasting(
     expected: set[str],
 ) -> None:
     """What is wrong for ten minutes is said once; the meter heals it, at once."""
-    await set_up(hass, make_entry())
+    entry = await set_up(hass, make_entry())
     await say(hass, port, METER.list(2), b"")
     await wait(hass, freezer, 2)
     assert port.is_open
@@ -104,7 +112,10 @@ async def test_lasting(
         shown = issue.translation_placeholders
         assert shown is not None
         assert shown["entry"] == "Aidon 6534"
-        step = TEXTS[key]["fix_flow"]["step"]["confirm"]
+        assert issue.severity is ir.IssueSeverity.WARNING
+        assert issue.issue_id == f"{key}_{entry.entry_id}"
+        steps = TEXTS[key]["fix_flow"]["step"]
+        step = steps["init" if key == "other_meter" else "confirm"]
         assert "{" not in TEXTS[key]["title"].format(**shown)
         assert shown["device"] in step["description"].format(**shown)
     if expected:
@@ -126,6 +137,7 @@ def test_texts() -> None:
         "other_meter",
         "counter_disputed",
         "moved_in",
+        "power_and_current",
     } - (asked_elsewhere)
 
 
@@ -229,3 +241,65 @@ async def test_not_loaded(hass: HomeAssistant, disputed: MockConfigEntry) -> Non
     assert await hass.config_entries.async_unload(disputed.entry_id)
     result = await manager.async_configure(form["flow_id"], {})
     assert (result["type"], result["reason"]) == ("abort", "not_loaded")
+
+
+async def test_power_and_current(
+    hass: HomeAssistant, port: Port, freezer: FrozenDateTimeFactory
+) -> None:
+    """A multiplier that does not fit is said after an hour, and set in its own dialog."""
+    entry = await set_up(hass, make_entry(options={"multiply_power": 10}))
+    for number in range(365):
+        watts = (2000, 6000)[number // 100 % 2]
+        await say(hass, port, wired(watts))
+        freezer.tick(10)
+    await live(hass, port, freezer, 60, wired(2000))
+    (issue,) = issues(hass).values()
+    assert issue.issue_id == f"power_and_current_{entry.entry_id}"
+    assert issue.severity is ir.IssueSeverity.WARNING
+    shown = issue.translation_placeholders
+    assert shown is not None
+    assert (shown["times"], shown["apparent"], shown["power"]) == (
+        "10",
+        "6003",
+        "60000",
+    )
+    text = TEXTS["power_and_current"]["fix_flow"]["step"]["confirm"]["description"]
+    assert "10 times too large" in text.format(**shown)
+
+    result = await fix(hass, issue)
+    assert (result["type"], result["reason"]) == ("abort", "multipliers")
+    kind, flow_id = result["next_flow"]
+    assert kind == "options_flow"
+    options = hass.config_entries.options
+    assert options.async_get(flow_id)["step_id"] == "accuracy"
+    form = await options.async_configure(flow_id, dict.fromkeys(MULTIPLIERS, 1))
+    assert form["step_id"] == "preview"
+    await options.async_configure(flow_id, {})
+    await hass.async_block_till_done()
+    assert issues(hass) == {}
+
+
+async def test_power_and_current_heals(
+    hass: HomeAssistant, port: Port, freezer: FrozenDateTimeFactory
+) -> None:
+    """What fits again is said no more."""
+    entry = await set_up(hass, make_entry())
+    entry.runtime_data.power_check.times = 10
+    await live(hass, port, freezer, 60)
+    assert set(issues(hass)) == {"power_and_current"}
+    await say(hass, port, wired(2000))
+    await live(hass, port, freezer, 60)
+    assert issues(hass) == {}
+
+
+def wired(watts: float) -> bytes:
+    """Give a list in which voltage times current is the power."""
+    return METER.list(
+        2,
+        active_power_import=watts,
+        active_power_export=0,
+        reactive_power_import=0,
+        reactive_power_export=0,
+        **{f"voltage_l{phase}": 230 for phase in (1, 2, 3)},
+        **{f"current_l{phase}": round(watts / 690, 1) for phase in (1, 2, 3)},
+    )

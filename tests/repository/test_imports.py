@@ -20,11 +20,12 @@ MANIFEST = json.loads((FOLDER / "manifest.json").read_text())
 # Each module imports from tiers below its own; those not named here stand on the top tier
 TIERS = (
     {"const", "protocol"},
-    {"accounting", "diagnosis", "publishing", "scaling", "source"},
+    {"accounting", "continuity", "diagnosis", "publishing", "scaling", "source"},
     {"options", "statistics", "takeover", "topic"},
     {"search"},
     {"coordinator"},
-    {"actions", "diagnostics", "entity", "watch"},
+    {"diagnostics", "entity", "replacement", "watch"},
+    {"actions"},
     {"flow"},
 )
 # What computes: no clock, file, network, task or log

@@ -213,6 +213,11 @@ class Account:
         """
         self.counters[name].start_over()
 
+    def replace_meter(self) -> None:
+        """Go on with the counters of another meter, for which `start_over` is called."""
+        self.meter_id = None
+        self._dater = SnapshotDater(self._zone)
+
     def as_dict(self) -> dict[str, object]:
         """Give all but the peaks that must be stored, as JSON has it.
 

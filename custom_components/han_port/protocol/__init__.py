@@ -1,5 +1,6 @@
 """Bytes of a meter's customer port to readings; knows nothing of Home Assistant."""
 
+from .codes import unknown_codes
 from .decoder import Decoder, Foreign, foreign
 from .line import Line, LineDetector, Look, candidates
 from .lists import maker
@@ -34,6 +35,7 @@ __all__ = [
     "maker",
     "model_name",
     "parse_key",
+    "unknown_codes",
 ]
 
 

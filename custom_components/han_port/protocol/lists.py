@@ -301,7 +301,7 @@ _LETTERS: Final = {
 }
 
 # Codes that say who the meter is; several makers have their own.
-_IDENTITY: Final = {
+IDENTITY: Final = {
     code: field
     for field, texts in {
         "list_version": ("1-1:0.2.129", "1-0:0.2.129"),
@@ -430,8 +430,8 @@ def _tagged(entries: list[_Entry]) -> _Contents:
             text = _text(leaf)
             field = "id" if _by_list_version(text) is None else "list_version"
             contents.identity.setdefault(field, text)
-        elif code in _IDENTITY:
-            contents.identity.setdefault(_IDENTITY[code], _text(leaf))
+        elif code in IDENTITY:
+            contents.identity.setdefault(IDENTITY[code], _text(leaf))
         else:
             register = ListRegister(obis.quantity(code), leaf, scaler, unit)
             contents.registers.append(register)

@@ -310,6 +310,8 @@ _TEXTS: Final = (
     "0-0:96.13.5",
 )
 _VERSIONS: Final = ("1-3:0.2.8", "0-0:96.1.4")
+# All that is read beside what `obis` names
+FURTHER_CODES: Final = frozenset((*_FURTHER, *_IDS, *_TEXTS, *_VERSIONS))
 
 # By the FLAG letters in capitals; grid companies put their own. The last letters are
 # those of meter ids after DIN 43863-5, where the head names no maker.

@@ -1,0 +1,49 @@
+"""How does a counter go on when it is counted otherwise: times another number, or anew?"""
+
+from collections.abc import Iterable, Mapping
+from math import isfinite
+
+from .protocol.reading import Quantity
+
+
+class Continuity:
+    """What is added to counters, so that a step of theirs is not booked as energy.
+
+    Statistics take each change of a counter for energy. So after `start_over` the next
+    value is shown as the one before, whatever it is, and later ones as much higher as they
+    are.
+    """
+
+    def __init__(self) -> None:
+        """Begin with counters that are shown as they come."""
+        self._added: dict[Quantity, float | None] = {}
+
+    def start_over(self, quantities: Iterable[Quantity]) -> None:
+        """Let the next value of these be no step."""
+        self._added |= dict.fromkeys(quantities)
+
+    def starts_over(self, quantity: Quantity) -> bool:
+        """Say whether the next value of a counter may be anything."""
+        return quantity in self._added and self._added[quantity] is None
+
+    def shown(self, quantity: Quantity, value: float, known: float | None) -> float:
+        """Give what is shown of a counter; `known` is what was, None if nothing was."""
+        if quantity not in self._added:
+            return value
+        added = self._added[quantity]
+        if added is None:
+            added = self._added[quantity] = 0 if known is None else known - value
+        return round(value + added, 6)
+
+    def as_dict(self) -> dict[str, float | None]:
+        """Give what must be stored, as JSON has it."""
+        return {quantity.value: added for quantity, added in self._added.items()}
+
+    def restore(self, stored: object) -> None:
+        """Take what was stored; what is damaged is left out."""
+        if not isinstance(stored, Mapping):
+            return
+        for name, added in stored.items():
+            number = isinstance(added, int | float) and isfinite(added)
+            if name in Quantity and (number or added is None):
+                self._added[Quantity(name)] = added
