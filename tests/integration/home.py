@@ -32,6 +32,8 @@ TEN_SECONDS = timedelta(seconds=10)
 DIRECTIONS = ("energy_import", "energy_export")
 # Another entity with energy: 0.5 kWh each five minutes while Home Assistant runs
 BYSTANDER = "sensor.bystander"
+# What readers make of the meter's counter that show it as it comes
+PEER = "sensor.peer_"
 ENERGY = {
     "device_class": "energy",
     "state_class": "total",
@@ -70,11 +72,13 @@ class Home:
         self._due = begin + FIVE
         self._hour = begin.replace(minute=0) + HOUR
         self._used = 0.0
+        self._counters: dict[str, float] = {}
         freezer.move_to(begin)
 
     async def start(self, boot: Boot) -> None:
         """Start a Home Assistant on what the one before stored and recorded."""
         self.hass = await boot()
+        self._counters.clear()
         entries = self.hass.config_entries
         if known := entries.async_entries(DOMAIN):
             self.entry = known[0]
@@ -112,6 +116,10 @@ class Home:
             for name, states in self.states.items():
                 if (value := self._live(name)) is not None:
                     states.append(value)
+                counter = self.coordinator.data.get(name)
+                if counter is not None and counter != self._counters.get(name):
+                    self._counters[name] = counter
+                    self.hass.states.async_set(f"{PEER}{name}", str(counter), ENERGY)
         await self.pass_time(end)
 
     async def miss(self, end: datetime) -> None:

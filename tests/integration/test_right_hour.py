@@ -32,7 +32,7 @@ from tests.integration.conftest import (
     set_up,
     state,
 )
-from tests.integration.home import BYSTANDER, DIRECTIONS, FIVE, Home, complaints
+from tests.integration.home import BYSTANDER, DIRECTIONS, FIVE, PEER, Home, complaints
 
 OSLO = ZoneInfo("Europe/Oslo")
 # The last evening before clocks are put forward in Europe, and back
@@ -165,7 +165,7 @@ async def test_two_days(
             else:  # never guessed
                 assert error <= 0.02
         # The counter as it comes is an hour late
-        raw = await home.booked(f"{key}_counter", start, HOURS)
+        raw = await home.booked(f"{PEER}{key}", start, HOURS)
         assert raw[8:15] == approx(truth[7:14])
         assert (
             sum(abs(each - energy) for each, energy in zip(raw, truth, strict=True)) > 5
