@@ -30,7 +30,7 @@ from tests.protocol.uart import receive, wave
 
 from .conftest import Port, connection, state
 from .test_config_flow import ENCIPHERED, NIGHT, TEXTS, UNKNOWN_LIST, listened
-from .test_diagnosis import cut, sent
+from .test_diagnosis import LIST, cut, sent
 
 BRIDGE = "socket://192.0.2.1:6638"
 CABLE = "/dev/serial/by-id/usb-cable"
@@ -251,6 +251,23 @@ def first_seconds(path: Path) -> tuple[list[bytes], bool]:
         if each["t"] - reads[0]["t"] <= 35
     ]
     return chunks, json.loads(path.read_text())["encrypted"]
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(("port", "shown"), [(80, "http"), (443, "http"), (23, None)])
+async def test_web_server(
+    hass: HomeAssistant, ports: defaultdict[str, Port], port: int, shown: str | None
+) -> None:
+    """A web server that waits to be asked is told by its port."""
+    flow = await listened(hass, await begin(hass, f"socket://192.0.2.1:{port}"))
+    assert flow["step_id"] == (shown or "nothing_received")
+    device = f"socket://192.0.2.1:{port}"
+    ports[device].put(LIST)
+    flow = await hass.config_entries.flow.async_configure(
+        flow["flow_id"], {"next_step_id": "listen"}
+    )
+    flow = await listened(hass, flow)
+    assert flow["step_id"] == "confirm"
 
 
 @pytest.mark.usefixtures("impatient")

@@ -191,6 +191,22 @@ async def test_named(
         assert ports[CABLE].times_opened == 0
 
 
+async def test_named_on_opening(
+    hass: HomeAssistant, ports: defaultdict[str, Port]
+) -> None:
+    """What takes the port just before it is opened is named too."""
+    ports[CABLE].failure = OSError(16, "Device or resource busy")
+    users = [{}, {CABLE: [consumer("Home DSMR", active=True)]}]
+    with patch(USERS, side_effect=users):
+        result = await hass.config_entries.flow.async_init(
+            DOMAIN, context={"source": SOURCE_USER}, data={"device": CABLE}
+        )
+        await hass.async_block_till_done(wait_background_tasks=True)
+        result = await hass.config_entries.flow.async_configure(result["flow_id"])
+    assert result["errors"] == {"base": "busy_by"}
+    assert (result["description_placeholders"] or {})["users"] == "Home DSMR"
+
+
 async def test_stale_lock(hass: HomeAssistant, ports: defaultdict[str, Port]) -> None:
     """An unknown program that holds the port is not named, but told of."""
     ports[CABLE].failure = OSError(16, "Device or resource busy")

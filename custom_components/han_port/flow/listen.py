@@ -47,6 +47,7 @@ _TAKEN = (
     *(Diagnosis.PORT_IN_USE, Diagnosis.CLOSED),
 )
 
+_WEB_PORTS = ("80", "443")
 _NETWORK = re.compile(r"(?:socket|tcp|rfc2217)://\[?(.*?)\]?:(\d+)")
 
 ISSUES_URL = "https://github.com/han-port/han-port/issues"
@@ -306,6 +307,10 @@ class ListenSteps(Steps):
             stop_progress()
         if is_topic(self._device):
             return _topic_failure(heard, self._said)
+        place = _place(self._device)
+        if not heard.byte_count and place is not None and place[1] in _WEB_PORTS:
+            # A web server waits for the other side to speak.
+            return Diagnosis.HTTP
         return await self._name_users(heard.diagnosis)
 
     async def _name_users(self, failure: str | None) -> str | None:
