@@ -237,16 +237,18 @@ async def _simulator(
 
 
 @asynccontextmanager
-async def home_assistant(port: int) -> AsyncIterator[Any]:
-    """Run Home Assistant on .demo; give the process."""
-    shutil.rmtree(DEMO / "custom_components", ignore_errors=True)
+async def home_assistant(
+    port: int, home: Path = DEMO, configuration: str = CONFIGURATION
+) -> AsyncIterator[Any]:
+    """Run Home Assistant on a folder and a port; give the process."""
+    shutil.rmtree(home / "custom_components", ignore_errors=True)
     shutil.copytree(
         ROOT / "custom_components",
-        DEMO / "custom_components",
+        home / "custom_components",
         ignore=shutil.ignore_patterns("__pycache__"),
     )
-    (DEMO / "configuration.yaml").write_text(CONFIGURATION)
-    storage = DEMO / ".storage"
+    (home / "configuration.yaml").write_text(configuration)
+    storage = home / ".storage"
     storage.mkdir(exist_ok=True)
 
     def store(key: str, version: int, data: dict[str, Any]) -> None:
@@ -259,14 +261,14 @@ async def home_assistant(port: int) -> AsyncIterator[Any]:
         # This step adds integrations that ask the internet
         store("onboarding", 4, {"done": ["core_config"]})
     # Home Assistant asks for its version, and complains where there is none
-    ffmpeg = DEMO / "bin" / "ffmpeg"
+    ffmpeg = home / "bin" / "ffmpeg"
     ffmpeg.parent.mkdir(exist_ok=True)
     ffmpeg.write_text("#!/bin/sh\necho 'ffmpeg version 7.1 (stub)'\n")
     ffmpeg.chmod(0o755)
-    with (DEMO / "output.log").open("wb") as log:
+    with (home / "output.log").open("wb") as log:
         async with process(
             *(sys.executable, "-m", "homeassistant"),
-            *("--config", str(DEMO), "--skip-pip", "--log-no-color"),
+            *("--config", str(home), "--skip-pip", "--log-no-color"),
             seconds=30,
             env=os.environ | {"PATH": f"{ffmpeg.parent}:{os.environ['PATH']}"},
             stdout=log,
