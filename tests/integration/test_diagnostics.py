@@ -8,8 +8,12 @@ import subprocess
 import sys
 from typing import Any
 
+from freezegun.api import FrozenDateTimeFactory
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_mqtt_message,
+)
 from pytest_homeassistant_custom_component.components.diagnostics import (
     get_diagnostics_for_config_entry,
 )
@@ -18,6 +22,7 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from custom_components.han_port.diagnostics import (
     async_get_config_entry_diagnostics,
     mask,
+    masked_text,
     without_host,
 )
 from custom_components.han_port.protocol import (
@@ -34,7 +39,8 @@ from homeassistant.const import __version__
 from homeassistant.core import HomeAssistant
 import simulator
 from simulator.frames import LLC, hdlc
-from tests.integration.conftest import METER, NOON, Port, make_entry, say, set_up
+from tests.integration.conftest import METER, NOON, Port, make_entry, say, set_up, wait
+from tests.protocol.test_corpus import CAPTURES, load, message
 
 pytestmark = pytest.mark.usefixtures("port")
 
@@ -436,6 +442,158 @@ async def test_download_is_read(
     assert left_out["detail"] == "the frame is left out"
     assert damaged["frame"] == 3
     assert "error" in damaged
+
+
+async def test_heard(hass: HomeAssistant, port: Port) -> None:
+    """What is no meter's is shown as far as it explains something, without addresses."""
+    entry = await set_up(hass, make_entry())
+    await say(
+        hass, port, b"I (1234) wifi: connected to Villa Roser, ip 192.0.2.17\r\n" * 3
+    )
+    diagnostics = await async_get_config_entry_diagnostics(hass, entry)
+    assert diagnostics["diagnosis"] == "text"
+    assert diagnostics["foreign"].startswith("I (1234) wifi: connected to ")
+    assert "Villa" not in diagnostics["foreign"]
+    assert "192" not in diagnostics["foreign"]
+    assert diagnostics["said"] is None
+    assert diagnostics["settings"] == {
+        "line": None,
+        "look": None,
+        "bytes": 168,
+        "lists": {},
+    }
+    await say(hass, port, METER.list(2), METER.list(1), METER.list(1))
+    diagnostics = await async_get_config_entry_diagnostics(hass, entry)
+    assert diagnostics["settings"]["lists"] == {"1": 2, "2": 1}
+    assert diagnostics["settings"]["line"] == "2400 8N1"
+
+
+async def test_said(
+    hass: HomeAssistant, mqtt_mock: Any, freezer: FrozenDateTimeFactory
+) -> None:
+    """Of a reader on MQTT it is shown what it said last about itself."""
+    entry = await set_up(hass, make_entry(device="mqtt://villa/roser"))
+    payload = b'{"status": {"rssi": -61, "ssid": "Villa", "mac": "00:11:22:33:44:55"}}'
+    async_fire_mqtt_message(hass, "villa/roser", payload)
+    await wait(hass, freezer, 5)
+    diagnostics = await async_get_config_entry_diagnostics(hass, entry)
+    assert diagnostics["said"]["kind"] == "status"
+    assert "-61" in diagnostics["said"]["text"]
+    text = json.dumps(diagnostics)
+    for hidden in ("illa", "oser", "00:11", "33:44"):
+        assert hidden not in text
+    assert diagnostics["entry"]["data"]["device"] == "mqtt://**REDACTED**"
+
+
+async def test_unknown_codes(hass: HomeAssistant) -> None:
+    """Codes that nothing is made of are named, those of damaged messages are not."""
+    entry = await set_up(hass, make_entry())
+    whole, cut = (
+        b"/KFM5X\r\n\r\n1-0:1.8.1(000123.456*kWh)\r\n%b(1*kW)\r\n!\r\n" % code
+        for code in (b"0-0:17.0.0", b"0-0:18.0.0")
+    )
+    entry.runtime_data.recent.extend([*outcomes_of(whole), *outcomes_of(cut[:-6])])
+    diagnostics = await async_get_config_entry_diagnostics(hass, entry)
+    assert diagnostics["unknown_codes"] == ["0-0:17.0.0"]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("reader 7359992890497997 ok", "reader 0000000000000000 ok"),
+        ("at 192.0.2.17, 2001:db8:0:1:2:3", "at **REDACTED**, **REDACTED**"),
+        (
+            '{"wifi_ssid": "Villa", "rssi": -6}',
+            '{"wifi_ssid": "**REDACTED**", "rssi": -6}',
+        ),
+        ("password=hunter2;", "password=**REDACTED**;"),
+        ("HTTP/1.1 400 Bad Request", "HTTP/1.1 400 Bad Request"),
+        ("Port already in use", "Port already in use"),
+        ("x" * 500, "x" * 200),
+    ],
+)
+def test_masked_text(text: str, shown: str) -> None:
+    """Numbers, addresses and what follows the word for a secret are masked."""
+    assert masked_text(text) == shown
+
+
+@pytest.mark.skipif(not CAPTURES, reason="no corpus")
+async def test_captures(
+    hass: HomeAssistant, tmp_path: Path, hass_client: ClientSessionGenerator
+) -> None:
+    """The diagnostics of real meters are read by scripts/decode, and name none of them."""
+    entry = await set_up(hass, make_entry())
+    wanted: dict[str, list[Outcome]] = {}
+    shown = hidden = 0
+    for path in CAPTURES:
+        group, keys = load(path)
+        outcomes = [
+            outcome
+            for frame in group["frames"]
+            for outcome in Decoder(**keys).decode(message(frame))
+        ][:40]
+        entry.runtime_data.recent.clear()
+        entry.runtime_data.recent.extend(outcomes)
+        text = json.dumps(await async_get_config_entry_diagnostics(hass, entry))
+        (tmp_path / path.name).write_text(text)
+        wanted[str(tmp_path / path.name)] = outcomes
+        for identity in identities(outcomes):
+            assert identity not in text
+            hidden += 1
+    done = await hass.async_add_executor_job(
+        lambda: subprocess.run(
+            [sys.executable, "-I", ROOT / "scripts/decode.py", *wanted],
+            capture_output=True,
+            check=True,
+        )
+    )
+    for line in map(json.loads, done.stdout.splitlines()):
+        outcome = wanted[line["file"]][line["frame"]]
+        if not isinstance(outcome.result, MeterReading):
+            assert "error" in line
+            continue
+        if line.get("detail") == "the frame is left out":
+            continue
+        meter, reading = outcome.result.meter, line["reading"]
+        assert {
+            key: value for key, value in reading.items() if key in set(Quantity)
+        } == dict(outcome.result.values)
+        if meter.id is not None and len(meter.id) >= 6:
+            assert reading["meter_id"] == mask(meter.id)
+        assert reading.get("meter_type") == meter.type
+        shown += 1
+    left_out = (
+        sum(
+            isinstance(each.result, MeterReading)
+            for one in wanted.values()
+            for each in one
+        )
+        - shown
+    )
+    print(f"{shown} readings, {left_out} left out, {hidden} identities")  # noqa: T201
+    assert shown > 200
+    assert left_out <= 0
+
+
+def identities(outcomes: list[Outcome]) -> set[str]:
+    """Give the ids of meters as text, as hex of it, and as hex of that."""
+    found = set()
+    for outcome in outcomes:
+        if not isinstance(outcome.result, MeterReading):
+            continue
+        for reading in (outcome.result, *outcome.result.submeters):
+            meter = reading.meter
+            for each in (
+                meter.id,
+                meter.id_alt,
+                meter.id_raw,
+                meter.logical_device_name,
+            ):
+                if each is not None and len(each) >= 6 and each != mask(each):
+                    text = each.encode("latin-1")
+                    found |= {each, text.hex(), text.hex().encode().hex()}
+                    found.add(text.hex().upper().encode().hex())
+    return found
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ from typing import Final
 
 from . import lists, obis, p1
 
-# An octet string of six octets, the way lists name a value (COSEM tag 9)
-_IN_LIST: Final = re.compile(rb"\x09\x06([\x00\x01].{4}[\xff\x00-\x63])", re.DOTALL)
+# An octet string of six octets, the way lists name a value (COSEM tag 9). One of an older
+# billing period ends otherwise, as do numbers that only look like it.
+_IN_LIST: Final = re.compile(rb"\x09\x06([\x00\x01].{4}\xff)", re.DOTALL)
 _IN_TELEGRAM: Final = re.compile(
     rb"^([0-9]{1,3}-[0-9]{1,3}:[0-9.]{5,11}(?:\*[0-9]{1,3})?)\(", re.MULTILINE
 )
