@@ -6,7 +6,10 @@ from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_mqtt_message,
+)
 
 from custom_components.han_port.accounting.register import Dispute
 from custom_components.han_port.const import DOMAIN
@@ -303,3 +306,25 @@ def wired(watts: float) -> bytes:
         **{f"voltage_l{phase}": 230 for phase in (1, 2, 3)},
         **{f"current_l{phase}": round(watts / 690, 1) for phase in (1, 2, 3)},
     )
+
+
+async def test_mqtt(
+    hass: HomeAssistant, mqtt_mock: Any, freezer: FrozenDateTimeFactory
+) -> None:
+    """A reader on MQTT that is silent, or hears another meter, is said as on a cable."""
+    entry = await set_up(hass, make_entry(device="mqtt://han/kitchen"))
+    await live(hass, Port(), freezer, 1000)
+    (issue,) = issues(hass).values()
+    assert issue.issue_id == f"nothing_received_{entry.entry_id}"
+    assert (issue.translation_placeholders or {})["device"] == "mqtt://han/kitchen"
+    for payload, expected in ((OTHER.list(2), {"other_meter"}), (METER.list(2), set())):
+        for _ in range(100):
+            async_fire_mqtt_message(hass, "han/kitchen", payload)
+            await wait(hass, freezer, 10)
+            if set(issues(hass)) == expected:
+                break
+        assert set(issues(hass)) == expected
+    # The MQTT integration unsubscribes a moment later.
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    for _ in range(3):
+        await wait(hass, freezer, 10)
