@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 import shutil
 from typing import Any
 
@@ -13,6 +14,8 @@ from pytest_homeassistant_custom_component.common import (
     async_mock_service,
 )
 
+from custom_components.han_port.accounting import FuseGuard
+from custom_components.han_port.protocol import Quantity
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
@@ -317,3 +320,104 @@ async def test_through_the_meter(
         await say(hass, port, METER.list(2, active_power_import=watts))
     assert house.on(*LOADS) == [False, True]
     assert house.memory() == LOADS[0]
+
+
+CURRENTS = (Quantity.CURRENT_L1, Quantity.CURRENT_L2, Quantity.CURRENT_L3)
+
+
+class Appliances:
+    """A that a house takes on each phase beside a car, seeded, at most 18.5."""
+
+    def __init__(self, seed: int) -> None:
+        """Begin with all turned off."""
+        self._random = Random(seed)
+        self._on: list[list[tuple[int, float]]] = [[], [], []]
+
+    def at(self, step: int) -> list[float]:
+        """Give the current of each phase at a step, called in their order."""
+        random = self._random
+        if random.random() < 0.05:
+            until = step + random.randint(6, 180)
+            self._on[random.randrange(3)].append((until, random.choice((4.5, 8.5, 10))))
+        amperes = []
+        for running in self._on:
+            running[:] = [each for each in running if each[0] > step][:2]
+            base = random.uniform(1, 3)
+            amperes.append(round(min(18.5, base + sum(each[1] for each in running)), 1))
+        return amperes
+
+
+@pytest.mark.usefixtures("true_time")
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_charger_through_the_meter(
+    house: House,
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    port: Port,
+    seed: int,
+) -> None:
+    """No phase is above the fuse for longer than it bears; left alone, the car would be.
+
+    The car takes what the number says from the next list on. At the end the meter falls
+    silent, and the car is at its minimum.
+    """
+    freezer.move_to(NOON)
+    await set_up(hass, make_entry(options={"main_fuse": 25.0}))
+    number = {"car": {"min": 0, "max": 32, "initial": 16}}
+    assert await async_setup_component(hass, "input_number", {"input_number": number})
+    appliances, alone = Appliances(seed), FuseGuard(25)
+    await say(hass, port, METER.list(2, **dict.fromkeys(CURRENTS, 17)))
+    await house.use(
+        "charger_current",
+        headroom=entity_id(hass, "headroom"),
+        current="input_number.car",
+        settle=0,
+    )
+    name = entity_id(hass, "overload", platform=Platform.BINARY_SENSOR) or ""
+    car, overloaded, overloaded_alone, above, seen = 16.0, 0, 0, 0, set()
+    for step in range(360):
+        await house.wait(seconds=10)
+        base = appliances.at(step)
+        amperes = dict(zip(CURRENTS, (each + car for each in base), strict=True))
+        await say(hass, port, METER.list(2, **amperes))
+        above += max(amperes.values()) > 25
+        overloaded += not hass.states.is_state(name, "off")
+        without = dict(zip(CURRENTS, (each + 16 for each in base), strict=True))
+        alone.advance(datetime.now(UTC), without)
+        overloaded_alone += bool(alone.overload)
+        found = hass.states.get("input_number.car")
+        assert found is not None
+        car = float(found.state)
+        seen.add(car)
+    assert overloaded == 0
+    assert overloaded_alone > 10
+    # It had to act, and let the car have what there was.
+    assert above > 0
+    assert min(seen) < 10 < max(seen)
+    await say(hass, port, b"")
+    assert hass.states.is_state("input_number.car", "6.0")
+
+
+@pytest.mark.usefixtures("true_time")
+async def test_overload_through_the_meter(
+    house: House, hass: HomeAssistant, freezer: FrozenDateTimeFactory, port: Port
+) -> None:
+    """It warns when 1.45 times the fuse has lasted, not at once, and when it is over."""
+    freezer.move_to(NOON)
+    calls = async_mock_service(hass, "notify", "phone")
+    await set_up(hass, make_entry(options={"main_fuse": 20.0}))
+    await say(hass, port, METER.list(2, **dict.fromkeys(CURRENTS, 4)))
+    await house.use(
+        "overload",
+        overload=entity_id(hass, "overload", platform=Platform.BINARY_SENSOR),
+        actions=[{"action": "notify.phone", "data": {"message": "over"}}],
+        over_actions=[{"action": "notify.phone", "data": {"message": "ended"}}],
+    )
+    told = []
+    for seconds in range(10, 300, 10):
+        await house.wait(seconds=10)
+        amperes = 29 if seconds <= 120 else 4
+        await say(hass, port, METER.list(2, current_l1=amperes))
+        told.append((seconds, [each.data["message"] for each in calls]))
+    assert next(seconds for seconds, said in told if said) == 80
+    assert told[-1][1] == ["over", "ended"]
