@@ -60,10 +60,15 @@ _BALANCED = {
     "power_factor": Rule(step=0.1, wait=60),
     "frequency": Rule(step=0.1, wait=60),
 }
-# Changes five times as large, or after a minute, voltage and the like after five
+# Changes five times as large, past whole kW, or after a minute, voltage and the like
+# after five
 _SLOW = {
     name: Rule(
-        5 * rule.step, max(60, 5 * rule.wait), 5 * rule.least, min(1, 5 * rule.share)
+        5 * rule.step,
+        max(60, 5 * rule.wait),
+        5 * rule.least,
+        min(1, 5 * rule.share),
+        None if rule.mark is None else 10 * rule.mark,
     )
     for name, rule in _BALANCED.items()
 }
