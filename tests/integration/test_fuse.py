@@ -99,6 +99,7 @@ async def test_means_and_voltage(
     low = {"voltage_l1": 206.0, "voltage_l2": 230.0, "voltage_l3": 230.0}
     currents = {"current_l1": 10.0, "current_l2": 4.0, "current_l3": 4.0}
     seen = {}
+    found = None
     for seconds in range(0, 961, 10):
         watts = 2000 if seconds <= 600 else 5000
         values = {"active_power_import": watts, **low, **currents}
@@ -111,6 +112,7 @@ async def test_means_and_voltage(
     # The tick of a wait is a bit longer than it says.
     assert seen[580] == "unknown"
     assert seen[610] == "on"
+    assert found is not None
     assert found.attributes["phases"] == ["L1"]
     assert found.attributes["watched"] == 3
     assert float(state(hass, "power_mean_1") or 0) == 5000
