@@ -211,7 +211,10 @@ async def _disputed(
 
 async def test_counter_disputed(hass: HomeAssistant, disputed: MockConfigEntry) -> None:
     """A person says that the meter was replaced; its counters are believed from then."""
-    result = await fix(hass, issues(hass)["counter_disputed"])
+    issue = issues(hass)["counter_disputed"]
+    assert issue.issue_id == f"counter_disputed_{disputed.entry_id}"
+    assert issue.severity is ir.IssueSeverity.WARNING
+    result = await fix(hass, issue)
     assert result["type"] == "create_entry"
     assert issues(hass) == {}
     account = disputed.runtime_data.account
