@@ -8,10 +8,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from functools import partial
+import json
 import os
 from pathlib import Path
-import shutil
-import socket
 from typing import Any
 
 import aiohttp
@@ -22,9 +21,8 @@ import pytest
 from scripts import demo
 from simulator import SimulatedMeter, create, serve_tcp
 
-from .ui import FLAGS, Ui
+from .ui import FLAGS, Ui, chromium, free_port
 
-ROOT = Path(__file__).parents[2]
 CONFIGURATION = (
     demo.CONFIGURATION
     + """\
@@ -88,6 +86,10 @@ class Server:
         )
         return listed
 
+    def stored(self, key: str) -> Any:
+        """Give what is on the disk under a key; Home Assistant writes with a delay."""
+        return json.loads((self.home / ".storage" / key).read_text())["data"]
+
     def clear(self) -> None:
         """Remove our entries, and the dialogs that are open."""
         for entry in self.entries():
@@ -107,14 +109,6 @@ class Server:
         """Add the meter on a port, as the demo does."""
         self.portal.call(demo.add_meter, self.api, port, None)
         self.value("net_power")
-
-
-def free_port() -> int:
-    """Give a port that nothing listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
 
 
 @asynccontextmanager
@@ -142,22 +136,15 @@ def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield Server(portal, api, home)
 
 
-def chromium() -> str:
-    """Give the path of Chromium; a test without one is skipped, or fails where it is required."""
-    folders = f"{ROOT / '.tools/bin'}{os.pathsep}{os.environ['PATH']}"
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        if path := shutil.which(name, path=folders):
-            return path
-    why = "no Chromium: install it, or run scripts/setup --browser on Debian"
-    if os.environ.get("HAN_PORT_BROWSER"):
-        pytest.fail(why)
-    pytest.skip(why)
-
-
 @pytest.fixture(name="browser", scope="session")
 def _browser() -> Iterator[Browser]:
     """Give a browser without windows."""
-    path = chromium()
+    try:
+        path = chromium()
+    except FileNotFoundError as error:
+        if os.environ.get("HAN_PORT_BROWSER"):
+            pytest.fail(str(error))
+        pytest.skip(str(error))
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
@@ -197,6 +184,7 @@ def _ui(
 ) -> Iterator[Ui]:
     """Give the browser of each language; nothing may go wrong in its page meanwhile."""
     ui = open_ui(request.param)
+    ui.page.goto("about:blank")  # no dialog of a test before
     ui.errors.clear()
     yield ui
     ui.shot("last")
@@ -208,6 +196,7 @@ def _ui(
 def _english(server: Server, open_ui: Callable[[str], Ui]) -> Iterator[Ui]:
     """Give the browser in English alone, for what is not of our making."""
     ui = open_ui("en")
+    ui.page.goto("about:blank")  # no dialog of a test before
     ui.errors.clear()
     yield ui
     ui.shot("last")

@@ -4,6 +4,8 @@ import json
 import os
 from pathlib import Path
 import re
+import shutil
+import socket
 from typing import Any, Literal, Self
 
 from playwright.sync_api import (
@@ -16,7 +18,8 @@ from playwright.sync_api import (
     Route,
 )
 
-FOLDER = Path(__file__).parents[2] / "custom_components/han_port"
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "custom_components/han_port"
 # Nothing outside this machine is asked for
 FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -26,11 +29,17 @@ FLAGS = [
 SHOTS = os.environ.get("HAN_PORT_SHOTS")
 # What the frontend calls what a person clicks
 WORDS = {
-    "en": {"add": "Add integration", "manual": "Enter manually", "finish": "finish"},
+    "en": {
+        "add": "Add integration",
+        "manual": "Enter manually",
+        "finish": "finish",
+        "close": "Close",
+    },
     "nb": {
         "add": "Legg til integrasjon",
         "manual": "Angi manuelt",
         "finish": "fullfør",
+        "close": "Lukk",
     },
 }
 # Texts as they are shown, with those whose box is too small for them
@@ -62,6 +71,25 @@ NAVIGATE = """path => {
     history.pushState(null, "", path);
     dispatchEvent(new CustomEvent("location-changed", {detail: {replace: false}}));
 }"""
+
+
+def free_port() -> int:
+    """Give a port that nothing listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+def chromium() -> str:
+    """Give the path of Chromium; FileNotFoundError, in words, where there is none."""
+    folders = f"{ROOT / '.tools/bin'}{os.pathsep}{os.environ['PATH']}"
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if path := shutil.which(name, path=folders):
+            return path
+    raise FileNotFoundError(
+        "no Chromium: install it, or run scripts/setup --browser on Debian"
+    )
 
 
 def texts(language: str) -> dict[str, Any]:
@@ -200,6 +228,10 @@ class Ui:
         ).click()
         flow.locator("ha-dialog").wait_for(state="detached")
 
+    def close(self, flow: Locator) -> None:
+        """Leave a dialog before its end."""
+        flow.get_by_role("button", name=self.words["close"]).first.click()
+
     def device_page(
         self, devices: list[dict[str, Any]], entry: dict[str, Any]
     ) -> Locator:
@@ -210,6 +242,14 @@ class Ui:
             if entry["entry_id"] in each["config_entries"]
         )
         return self.open(f"/config/devices/device/{device}", "ha-config-device-page")
+
+    def settle(self) -> None:
+        """Wait until the page looks the same twice, ten looks at most: values go on."""
+        before = b""
+        for _ in range(10):
+            if before == (before := self.page.screenshot()):
+                return
+            self.page.wait_for_timeout(500)
 
     def shot(self, name: str) -> None:
         """Keep a picture of the page for a person to look at, where they ask for it."""

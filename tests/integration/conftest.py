@@ -113,6 +113,12 @@ def _find_the_integration(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no dialog wait for a browser, of which there is none."""
+    monkeypatch.setattr("custom_components.han_port.flow.listen.LEAST_SECONDS", 0)
+
+
+@pytest.fixture(autouse=True)
 def _stored(hass_storage: dict[str, Any]) -> dict[str, Any]:
     """Keep what is stored in memory."""
     return hass_storage

@@ -38,6 +38,9 @@ TUNE_SECONDS = 45
 IDENTIFY_SECONDS = 25
 # What a bridge says of itself may be followed by the meter, which sends every 10 s.
 FOREIGN_SECONDS = 12
+# The frontend learns of the end only after it has shown that we listen; a dialog that
+# misses it waits for ever. As long as the slowest way to a browser may take.
+LEAST_SECONDS = 1.5
 # Pauses for a bridge that serves one reader to notice that the one before has gone
 FREE_SECONDS = (1, 2, 3)
 
@@ -69,7 +72,9 @@ class ListenSteps(Steps):
         """Show progress until the meter has named itself or the time is over."""
         if self._listening is None:
             self._listening = self.hass.async_create_background_task(
-                self._async_listen(), f"{DOMAIN} setup listens", eager_start=False
+                self._async_listen_a_while(),
+                f"{DOMAIN} setup listens",
+                eager_start=False,
             )
         if not self._listening.done():
             return self.async_show_progress(
@@ -163,6 +168,13 @@ class ListenSteps(Steps):
     async_step_decoded_values = _async_step_trouble
     async_step_text = _async_step_trouble
     async_step_closed = _async_step_trouble
+
+    async def _async_listen_a_while(self) -> str | None:
+        """Listen, not so briefly that a browser misses the end; return the error."""
+        ends = self.hass.loop.time() + LEAST_SECONDS
+        failure = await self._async_listen()
+        await asyncio.sleep(ends - self.hass.loop.time())
+        return failure
 
     async def _async_listen(self) -> str | None:
         """Find out which meter is on the port; return the error if it is none.
