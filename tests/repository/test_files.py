@@ -109,9 +109,9 @@ def test_scripts_broken(tmp_path: Path) -> None:
 
 
 def test_verbs() -> None:
-    """The five verbs are there, what a release takes, and no more."""
+    """The five verbs are there, what a release and the README take, and no more."""
     assert [path.name for path in SCRIPTS] == [
-        *("run", "decode", "demo", "lint", "package", "setup", "test")
+        *("run", "decode", "demo", "lint", "package", "pictures", "setup", "test")
     ]
 
 
