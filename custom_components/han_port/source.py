@@ -185,6 +185,9 @@ class Source:
                     await self._set(line)
                     return b""
                 deadline = self._detector.deadline if self._detector else None
+                if deadline is None:
+                    chunk = await self._port.read(CHUNK_SIZE)
+                    break
                 try:
                     async with asyncio.timeout_at(deadline) as pause:
                         chunk = await self._port.read(CHUNK_SIZE)
