@@ -143,3 +143,13 @@ async def test_maximum_of_the_day(
     freezer.move_to(datetime(2026, 1, 15, 23, 0, 5, tzinfo=UTC))
     await say(hass, port, METER.list(2, active_power_import=1200))
     assert float(state(hass, "power_max_today") or 0) == 1200
+
+
+async def test_slow(hass: HomeAssistant, port: Port) -> None:
+    """However rarely values are shown, the headroom is that of the last current."""
+    await set_up(hass, make_entry(options={"main_fuse": 25.0, "publish": "slow"}))
+    currents = {"current_l2": 1, "current_l3": 1}
+    await say(hass, port, METER.list(2, current_l1=10, **currents))
+    await say(hass, port, METER.list(2, current_l1=11, **currents))
+    assert state(hass, "current_l1") == "10.0"
+    assert state(hass, "headroom") == state(hass, "headroom_l1") == "14.0"
