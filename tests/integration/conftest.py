@@ -2,9 +2,11 @@
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import UTC, datetime, timedelta
+import logging
+import re
 from typing import Any
 from unittest.mock import patch
 
@@ -110,6 +112,30 @@ def _find_the_integration(request: pytest.FixtureRequest) -> None:
     if "recorder_mock" in request.fixturenames:
         request.getfixturevalue("recorder_mock")
     request.getfixturevalue("enable_custom_integrations")
+
+
+# How Home Assistant says that something will stop to work: `helpers.frame` and
+# `helpers.deprecation` name the custom integration, its components name the entity
+DEPRECATION = re.compile(
+    r"deprecat|will be removed|will stop working|Detected that custom integration"
+    r"|report (it|this) to the author of",
+    re.IGNORECASE,
+)
+
+
+def deprecations(records: Iterable[logging.LogRecord]) -> list[str]:
+    """Give what a log says of us that will stop to work in a later Home Assistant."""
+    said = [record.getMessage() for record in records]
+    return [each for each in said if "han_port" in each and DEPRECATION.search(each)]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_deprecated(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Fail a test when Home Assistant logs that we use what will stop to work."""
+    yield
+    assert (
+        deprecations([*caplog.get_records("setup"), *caplog.get_records("call")]) == []
+    )
 
 
 @pytest.fixture(autouse=True)

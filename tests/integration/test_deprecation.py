@@ -1,0 +1,35 @@
+"""Would a test fail, were we to use what a later Home Assistant will not have?"""
+
+import warnings
+
+import pytest
+
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import frame
+from tests.integration.conftest import deprecations, make_entry, set_up
+
+
+async def test_log(
+    hass: HomeAssistant, caplog: pytest.LogCaptureFixture, port: object
+) -> None:
+    """What Home Assistant reports of our use is found in the log, and nothing else is."""
+    entry = await set_up(hass, make_entry())
+    assert deprecations(caplog.records) == []
+    frame.report_usage(
+        "does what no integration does any more",
+        core_behavior=frame.ReportBehavior.LOG,
+        integration_domain="han_port",
+        breaks_in_ha_version="2027.10",
+    )
+    assert len(deprecations(caplog.records)) == 1
+    caplog.clear()
+    assert await hass.config_entries.async_unload(entry.entry_id)
+
+
+@pytest.mark.parametrize(
+    "category", [DeprecationWarning, PendingDeprecationWarning, FutureWarning]
+)
+def test_warning(category: type[Warning]) -> None:
+    """A deprecation of Python or a library is an error."""
+    with pytest.raises(category):
+        warnings.warn("goes away", category, stacklevel=1)
