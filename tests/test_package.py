@@ -21,6 +21,9 @@ import pytest
 from tests.test_demo import ROOT, complaints, demo, stored
 
 FOLDER = Path("custom_components/han_port")
+# What an entry has always had, and what was added to the stored accounts since
+OLDEST_DATA = ("device", "manufacturer", "meter_type", "meter_id", "quantities")
+LATER_STORED = ("continuity", "power_maximum", "multiply_energy")
 VERSION = json.loads((ROOT / FOLDER / "manifest.json").read_text())["version"]
 
 
@@ -73,6 +76,35 @@ def entities(checkout: Path) -> dict[str, str]:
     }
 
 
+def make_old(checkout: Path) -> None:
+    """Let what is stored be as the first version that anybody ran would have left it.
+
+    No version was released before 0.1.0, so there is no older package to begin with: what
+    stands in for it are the five data of an entry that every version has stored, no
+    options, and accounts without what came later.
+    """
+    storage = checkout / ".demo/.storage"
+    path = storage / "core.config_entries"
+    whole = json.loads(path.read_text())
+    (entry,) = (
+        each for each in whole["data"]["entries"] if each["domain"] == "han_port"
+    )
+    entry["data"] = {key: entry["data"][key] for key in OLDEST_DATA}
+    entry["options"] = {}
+    path.write_text(json.dumps(whole))
+    path = storage / f"han_port.{entry['entry_id']}"
+    whole = json.loads(path.read_text())
+    for key in LATER_STORED:
+        whole["data"].pop(key, None)
+    path.write_text(json.dumps(whole))
+
+
+def energy_stored(checkout: Path, entry_id: str) -> float:
+    """Give the counter of energy import that goes on after a restart, in kWh."""
+    counter = stored(checkout, f"han_port.{entry_id}")["counters"]["energy_import"]
+    return float(counter["published"])
+
+
 async def remove(script: ModuleType, url: str, entry_id: str) -> None:
     """Remove the entry as a person does."""
     async with aiohttp.ClientSession() as session:
@@ -96,14 +128,31 @@ def test_package(
     install(package, tmp_path, version="0.0.1")
     with demo(tmp_path):
         assert complaints(tmp_path) == []
+    assert complaints(tmp_path) == []
     entry, known = entry_of(tmp_path), entities(tmp_path)
     assert entry is not None
     assert len(known) > 20
+    energy = energy_stored(tmp_path, entry["entry_id"])
+    assert energy > 0
 
+    with demo(tmp_path):
+        assert complaints(tmp_path) == []
+    assert complaints(tmp_path) == []
+    assert entry_of(tmp_path) == entry
+    assert entities(tmp_path) == known
+    assert energy_stored(tmp_path, entry["entry_id"]) >= energy
+
+    make_old(tmp_path)
     install(package, tmp_path)
     with demo(tmp_path, offline=False) as said:
         assert complaints(tmp_path) == []
-        assert entry_of(tmp_path) == entry
+        upgraded = entry_of(tmp_path)
+        assert upgraded is not None
+        assert {key: upgraded["data"][key] for key in OLDEST_DATA} == {
+            key: entry["data"][key] for key in OLDEST_DATA
+        }
+        same = ("entry_id", "unique_id", "title", "version", "disabled_by")
+        assert [upgraded[key] for key in same] == [entry[key] for key in same]
         assert entities(tmp_path) == known
         address = re.search(r"(http://127\.0\.0\.1:\d+)/han-port", said)
         assert address is not None
@@ -119,5 +168,9 @@ def test_package(
     assert [each.name for each in storage.iterdir() if "han_port" in each.name] == [
         "lovelace.han_port"  # the dashboard of the demo
     ]
-    devices = stored(tmp_path, "core.device_registry")["devices"]
-    assert entry["entry_id"] not in json.dumps(devices)
+    # What Home Assistant itself remembers of deleted entities and devices, for when they
+    # come back, belongs to no entry any more.
+    for key in ("core.device_registry", "core.entity_registry", "core.config_entries"):
+        assert entry["entry_id"] not in json.dumps(stored(tmp_path, key)), key
+    issues = stored(tmp_path, "repairs.issue_registry")["issues"]
+    assert [each for each in issues if each["domain"] == "han_port"] == []
