@@ -54,6 +54,10 @@ usb:
 # What a section of the dashboard shows, in this order, of what the meter sends
 SECTIONS = {
     "Power": ("net_power", "active_power_import", "active_power_export"),
+    "This hour": (
+        *("energy_this_hour", "forecast_this_hour", "available_power"),
+        *("hour_limit", "hour_limit_at_risk"),
+    ),
     "Phases": (
         *("voltage_l1", "voltage_l2", "voltage_l3"),
         *("current_l1", "current_l2", "current_l3"),
@@ -62,6 +66,9 @@ SECTIONS = {
     "Meter": ("power_factor", "frequency", "connection"),
 }
 NAME = {"type": "entity"}  # without that of the device, of which there is one
+WIDE = {"available_power": {"columns": 12}}  # has a name that is longer than half a row
+HOUR_LIMIT = 5  # kW
+GRAPH = timedelta(minutes=6)  # so short that a person sees it grow
 
 
 class DemoError(Exception):
@@ -446,14 +453,20 @@ async def add_dashboard(api: Api, shown: Mapping[str, str]) -> None:
     sections = []
     for title, keys in SECTIONS.items():
         cards: list[dict[str, Any]] = [
-            {"type": "tile", "entity": shown[key], "name": NAME}
+            {
+                "type": "tile",
+                "entity": shown[key],
+                "name": NAME,
+                "grid_options": WIDE.get(key, {}),
+            }
             for key in keys
             if key in shown
         ]
         if title == "Power":
-            lines = [{"entity": card["entity"], "name": NAME} for card in cards]
+            lines = [{"entity": card["entity"], "name": NAME} for card in cards[:1]]
+            hours = GRAPH / timedelta(hours=1)
             cards.append(
-                {"type": "history-graph", "hours_to_show": 1, "entities": lines}
+                {"type": "history-graph", "hours_to_show": hours, "entities": lines}
             )
         if title == "Energy":
             bars = [card["entity"] for card in cards]
@@ -578,6 +591,11 @@ async def set_up(
         await add_history(api, shown, create(meter))
         await add_energy(api, shown)
         await add_dashboard(api, shown)
+        await api.rest(
+            "POST",
+            "/api/services/number/set_value",
+            json={"entity_id": shown["hour_limit"], "value": HOUR_LIMIT},
+        )
 
 
 def main() -> int:

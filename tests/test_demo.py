@@ -131,7 +131,13 @@ def test_demo(checkout: Path) -> None:
         "stat_rate": shown["net_power"],
     }
     dashboard = json.dumps(stored(checkout, "lovelace.han_port"))
-    wanted = ("net_power", "voltage_l1", "current_l3", "energy_import", "connection")
+    wanted = (
+        "net_power",
+        "available_power",
+        "current_l3",
+        "energy_import",
+        "connection",
+    )
     assert [key for key in wanted if f'"{shown[key]}"' not in dashboard] == []
     with closing(sqlite3.connect(checkout / ".demo/home-assistant_v2.db")) as database:
         hours = database.execute(
