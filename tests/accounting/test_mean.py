@@ -1,6 +1,7 @@
 """What was the mean of the last minutes, and what was the highest of the day?"""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from hypothesis import given, strategies as st
@@ -39,17 +40,39 @@ def test_unknown() -> None:
 
 
 @given(
-    st.lists(st.tuples(st.floats(0, 30), st.floats(0, 1e6)), min_size=1, max_size=80)
+    st.lists(
+        st.tuples(st.integers(0, 30_000), st.integers(0, 1_000_000_000)),
+        min_size=1,
+        max_size=80,
+    )
 )
-def test_bounded(samples: list[tuple[float, float]]) -> None:
-    """A mean lies between the lowest and the highest sample."""
+def test_any(samples: list[tuple[int, int]]) -> None:
+    """A mean is the area under the line through the samples, and never outside of them."""
     means, now = SlidingMeans(5 * MINUTE), BEGIN
-    for passed, watts in samples:
-        now += passed * SECOND
+    known: list[tuple[datetime, float]] = []
+    for milliseconds, milliwatts in samples:
+        now += milliseconds * SECOND / 1000
+        watts = milliwatts / 1000
         means.advance(now, watts)
+        known.append((now, watts))
         for window in (MINUTE, 5 * MINUTE):
-            if (mean := means.mean(window)) is not None:
-                assert min(w for _, w in samples) <= mean <= max(w for _, w in samples)
+            mean = means.mean(window)
+            assert (mean is None) == (now - window < known[0][0])
+            if mean is not None:
+                assert mean == pytest.approx(_mean(known, now - window), abs=1e-3)
+                assert min(w for _, w in known) <= mean <= max(w for _, w in known)
+
+
+def _mean(samples: list[tuple[datetime, float]], start: datetime) -> float:
+    """Work a mean out piece by piece."""
+    area = 0.0
+    for (first, before), (last, after) in pairwise(samples):
+        if last <= max(first, start):
+            continue
+        begin = max(first, start)
+        value = before + (after - before) * ((begin - first) / (last - first))
+        area += (value + after) / 2 * ((last - begin) / SECOND)
+    return area / ((samples[-1][0] - start) / SECOND)
 
 
 def test_maximum() -> None:

@@ -1,15 +1,26 @@
 """What was the mean of the last minutes, and what was the highest of the day?"""
 
+from bisect import bisect_right
 from collections import deque
 from datetime import date, datetime, timedelta, tzinfo
 from math import isfinite
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from .register import MAX_GAP
 from .stored import DAMAGE, number
 
 # Samples kept at most: more than one a second for a quarter of an hour is not needed
 _MOST = 2000
+_WHEN = attrgetter("when")
+
+
+class _Sample(NamedTuple):
+    """A value, and how much more than the first the quantity came to, times seconds."""
+
+    when: datetime
+    value: float
+    area: float
 
 
 class SlidingMeans:
@@ -21,16 +32,22 @@ class SlidingMeans:
     def __init__(self, longest: timedelta) -> None:
         """Take the longest window that will be asked for."""
         self._longest = longest
-        self._samples: deque[tuple[datetime, float]] = deque(maxlen=_MOST)
+        # That of the first sample since a gap: what is constant has no rounding errors.
+        self._first = 0.0
+        self._samples: deque[_Sample] = deque(maxlen=_MOST)
 
     def advance(self, when: datetime, value: float) -> None:
         """Take a sample; after a gap or a clock that went back all begins anew."""
         samples = self._samples
-        if samples and not timedelta(0) <= when - samples[-1][0] <= MAX_GAP:
+        if samples and not timedelta(0) <= when - samples[-1].when <= MAX_GAP:
             samples.clear()
-        samples.append((when, value))
+        if samples:
+            area = self._area(samples[-1], when, value)
+        else:
+            self._first, area = value, 0.0
+        samples.append(_Sample(when, value, area))
         # One before the window stays, to know where the line into it began.
-        while len(samples) > 2 and samples[1][0] <= when - self._longest:
+        while len(samples) > 2 and samples[1].when <= when - self._longest:
             samples.popleft()
 
     def mean(self, window: timedelta) -> float | None:
@@ -41,22 +58,21 @@ class SlidingMeans:
         samples = self._samples
         if not samples:
             return None
-        start = samples[-1][0] - window
-        if samples[0][0] > start:
+        last = samples[-1]
+        start = last.when - window
+        if samples[0].when > start:
             return None
-        total, low, high = 0.0, samples[-1][1], samples[-1][1]
-        after, last = samples[-1]
-        for when, value in list(samples)[-2::-1]:
-            if after <= start:
-                break
-            if when < start:
-                value += (last - value) * ((start - when) / (after - when))
-                when = start
-            total += (value + last) / 2 * (after - when).total_seconds()
-            low, high = min(low, value), max(high, value)
-            after, last = when, value
-        # Rounding must not lift a mean out of what it is the mean of.
-        return min(high, max(low, total / window.total_seconds()))
+        at = bisect_right(samples, start, key=_WHEN)
+        before, after = samples[at - 1], samples[at]
+        share = (start - before.when) / (after.when - before.when)
+        value = before.value + (after.value - before.value) * share
+        area = last.area - self._area(before, start, value)
+        # Meters send three decimals at most.
+        return round(self._first + area / window.total_seconds(), 3)
+
+    def _area(self, before: _Sample, when: datetime, value: float) -> float:
+        more = (before.value + value) / 2 - self._first
+        return before.area + more * (when - before.when).total_seconds()
 
 
 class DayMaximum:

@@ -41,29 +41,33 @@ class VoltageWatch:
     def advance(self, when: datetime, values: Mapping[Quantity, float]) -> None:
         """Take what a reading measured, received at `when`; it may hold no voltage."""
         for name, quantity in _VOLTAGES.items():
-            if (volts := values.get(quantity, 0.0)) < _NO_VOLTAGE:
-                continue
-            self._means[name].advance(when, volts)
-            self._heard[name] = when
-            mean = self._means[name].mean(TEN_MINUTES)
-            margin = _MARGIN if name in self._outside else 0.0
-            if mean is not None and not _LOW + margin <= mean <= _HIGH - margin:
-                self._outside.add(name)
-            else:
-                self._outside.discard(name)
-        self.means = {
-            name: mean
-            for name, heard in sorted(self._heard.items())
-            if timedelta(0) <= when - heard <= MAX_GAP
-            if (mean := self._means[name].mean(TEN_MINUTES)) is not None
-        }
+            if (volts := values.get(quantity, 0.0)) >= _NO_VOLTAGE:
+                self._means[name].advance(when, volts)
+                self._heard[name] = when
+                self._look(name)
+            elif name in self.means:
+                if not timedelta(0) <= when - self._heard[name] <= MAX_GAP:
+                    del self.means[name]
+
+    def _look(self, name: str) -> None:
+        """See where the mean of a voltage is, now that there is a new one."""
+        mean = self._means[name].mean(TEN_MINUTES)
+        margin = _MARGIN if name in self._outside else 0.0
+        if mean is not None and not _LOW + margin <= mean <= _HIGH - margin:
+            self._outside.add(name)
+        else:
+            self._outside.discard(name)
+        if mean is not None:
+            self.means[name] = mean
+        else:
+            self.means.pop(name, None)
 
     @property
     def outside(self) -> list[str] | None:
         """Which of the voltages are out of range; None while no mean is known."""
         if not self.means:
             return None
-        return [name for name in self.means if name in self._outside]
+        return sorted(self._outside & self.means.keys())
 
 
 def imbalance(values: Mapping[str, float]) -> float | None:
