@@ -135,6 +135,19 @@ async def test_spread_gap_recorded_otherwise(
     assert Quantity.ENERGY_IMPORT in gaps
 
 
+async def test_without_meter(hass: HomeAssistant, port: Port) -> None:
+    """Actions are there while no meter is, and say so; an automation stays valid."""
+    port.failure = OSError("no such port")
+    entry = make_entry()
+    entry.add_to_hass(hass)
+    assert not await hass.config_entries.async_setup(entry.entry_id)
+    assert hass.services.async_services_for_domain(DOMAIN).keys() == {
+        *("correct_peak", "record", "remove_peak", "spread_gap")
+    }
+    with pytest.raises(ServiceValidationError):
+        await act(hass, "spread_gap")
+
+
 @pytest.mark.usefixtures("entry")
 async def test_no_such_meter(hass: HomeAssistant) -> None:
     """A meter that is not there cannot be asked."""

@@ -1,11 +1,14 @@
 """Does what is committed run on any machine, and name none?"""
 
 from collections.abc import Iterator
+import json
 import os
 from pathlib import Path
 import re
 
 import pytest
+
+from homeassistant.util.yaml import parse_yaml
 
 ROOT = Path(__file__).parents[2]
 MADE = set(
@@ -47,6 +50,14 @@ def action_complaints(workflow: str) -> list[str]:
     return [
         each for each in used if not re.search(r"@(v?\d[\d.]*|[0-9a-f]{40})$", each)
     ]
+
+
+def rights_complaints(workflow: str) -> list[str]:
+    """Say what a workflow may do that is more than reading, or whether it does not say."""
+    rights = parse_yaml(workflow).get("permissions")  # type: ignore[union-attr]
+    if not isinstance(rights, dict):
+        return ["does not say what it may do"]
+    return [f"{key}: {value}" for key, value in rights.items() if value != "read"]
 
 
 def script_complaints(path: Path) -> list[str]:
@@ -126,6 +137,37 @@ def test_workflows_broken() -> None:
     """An action that follows a branch is found."""
     workflow = "- uses: a/b@main\n- uses: a/b@v1\n- uses: a/b@1.2.3\n- uses: a/b\n"
     assert action_complaints(workflow) == ["a/b@main", "a/b"]
+
+
+def test_rights() -> None:
+    """No workflow may do more than read, but the one that makes a release."""
+    found = {
+        path.name: rights_complaints(path.read_text())
+        for path in (ROOT / ".github/workflows").iterdir()
+    }
+    assert {name: said for name, said in found.items() if said} == {
+        "release.yml": ["contents: write"]
+    }
+
+
+def test_rights_broken() -> None:
+    """A workflow that may do all, or says nothing, is found."""
+    assert rights_complaints("permissions: write-all") != []
+    assert rights_complaints("jobs: {}") != []
+
+
+def test_release() -> None:
+    """A release has the archive that HACS looks for, and the version of the manifest as tag."""
+    workflow = (ROOT / ".github/workflows/release.yml").read_text()
+    archive = json.loads((ROOT / "hacs.json").read_text())["filename"]
+    runs = re.findall(r"run: (.+)", workflow)
+    order = (
+        'test "${GITHUB_REF_NAME#v}" = "$(jq -r .version custom_components/han_port/',
+        f"scripts/package {archive}",
+        f'gh release create "$GITHUB_REF_NAME" {archive} ',
+    )
+    starts = [start for each in runs for start in order if each.startswith(start)]
+    assert starts == list(order)
 
 
 def test_license() -> None:

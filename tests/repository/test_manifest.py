@@ -4,6 +4,7 @@ from copy import deepcopy
 import json
 from pathlib import Path
 import re
+import struct
 import tomllib
 from typing import Any
 
@@ -32,6 +33,15 @@ CLASSES = {
     *("assumed_state", "calculated", "cloud_polling"),
     *("cloud_push", "local_polling", "local_push"),
 }
+# How the usb integration compares: numbers in capitals, texts in small letters
+USB = {
+    "vid": r"[0-9A-F]{4}",
+    "pid": r"[0-9A-F]{4}",
+    "serial_number": r"[^A-Z]+",
+    "manufacturer": r"[^A-Z]+",
+    "description": r"[^A-Z]+",
+}
+BRAND = {"icon.png": 256, "icon@2x.png": 512}
 HACS_ALLOWED = set(
     "content_in_root country filename hacs hide_default_branch homeassistant name"
     " persistent_directory render_readme zip_release".split()
@@ -67,8 +77,13 @@ def manifest_complaints(manifest: dict[str, Any], folder: str) -> list[str]:
             said.append(f"{key} is not https")
     if "www.home-assistant.io/integrations" in str(manifest.get("documentation")):
         said.append("documentation is that of a core integration")
-    if not all(re.fullmatch(r"@[\w-]+", each) for each in manifest["codeowners"]):
+    owners = manifest["codeowners"]
+    if not owners or not all(re.fullmatch(r"@[\w-]+", each) for each in owners):
         said.append("a codeowner is no GitHub name")
+    for matcher in manifest.get("usb", []):
+        for key, value in matcher.items():
+            if not re.fullmatch(USB.get(key, ""), value):
+                said.append(f"usb: {key} can match nothing")
     parts = Path(components.__path__[0])
     for key in ("dependencies", "after_dependencies"):
         for each in manifest.get(key, []):
@@ -141,6 +156,10 @@ def test_manifest() -> None:
             "documentation is that of a core integration",
         ),
         ({"codeowners": ["someone"]}, "a codeowner is no GitHub name"),
+        ({"codeowners": []}, "a codeowner is no GitHub name"),
+        ({"usb": [{"vid": "040b"}]}, "usb: vid can match nothing"),
+        ({"usb": [{"description": "*P1*"}]}, "usb: description can match nothing"),
+        ({"usb": [{"product": "x"}]}, "usb: product can match nothing"),
         ({"dependencies": ["uzb"]}, "dependencies: no integration uzb"),
         ({"requirements": ["a >= 1"]}, "requirement a >= 1 is not one pinned word"),
     ],
@@ -174,6 +193,31 @@ def test_hacs() -> None:
 def test_hacs_broken(change: dict[str, Any], complaint: str) -> None:
     """Each mistake in hacs.json is found."""
     assert hacs_complaints(HACS | change) == [complaint]
+
+
+def brand_complaints(folder: Path) -> list[str]:
+    """Say what Home Assistant and HACS would not show of a folder of pictures."""
+    sizes = {}
+    for path in folder.iterdir():
+        signature, size = path.read_bytes()[:8], path.read_bytes()[16:24]
+        if signature == b"\x89PNG\r\n\x1a\n":
+            sizes[path.name] = struct.unpack(">II", size)
+    wanted = {name: (each, each) for name, each in BRAND.items()}
+    return [name for name in wanted | sizes if sizes.get(name) != wanted.get(name)]
+
+
+def test_brand() -> None:
+    """The icon has the names and sizes that Home Assistant and HACS look for."""
+    assert brand_complaints(FOLDER / "brand") == []
+
+
+def test_brand_broken(tmp_path: Path) -> None:
+    """A picture that is missing, of another size or of another name is found."""
+    icon = (FOLDER / "brand/icon.png").read_bytes()
+    (tmp_path / "icon@2x.png").write_bytes(icon)
+    (tmp_path / "symbol.png").write_bytes(icon)
+    (tmp_path / "icon.png").write_text("no picture")
+    assert brand_complaints(tmp_path) == ["icon.png", "icon@2x.png", "symbol.png"]
 
 
 def test_one_integration() -> None:

@@ -144,6 +144,15 @@ def language_complaints(texts: dict[str, Any], reference: dict[str, Any]) -> lis
     ]
 
 
+def issue_complaints(texts: dict[str, Any]) -> list[str]:
+    """Say which issues have no title, or not one of the two ways to go on from it."""
+    return [
+        key
+        for key, issue in texts.get("issues", {}).items()
+        if "title" not in issue or ("description" in issue) == ("fix_flow" in issue)
+    ]
+
+
 def icon_complaints(icons: dict[str, Any], texts: dict[str, Any]) -> list[str]:
     """Say which icons do not exist, repeat a default, or belong to nothing."""
     existing = {icon["name"] for icon in json.loads(ICONS.read_text())}
@@ -261,6 +270,18 @@ def test_language_broken() -> None:
         "device.f.name is too much",
         "device.a.name has other placeholders",
     ]
+
+
+def test_issues() -> None:
+    """Every issue has a title, and is explained or mended."""
+    assert issue_complaints(ENGLISH) == []
+
+
+def test_issues_broken() -> None:
+    """An issue without a title, without a way on and with two is found."""
+    both = {"description": "x", "fix_flow": {}}
+    issues = {"a": {"fix_flow": {}}, "b": {"title": "x"}, "c": {"title": "x"} | both}
+    assert issue_complaints({"issues": issues}) == ["a", "b", "c"]
 
 
 def test_icons() -> None:
