@@ -69,6 +69,8 @@ async def async_unload_entry(hass: HomeAssistant, entry: HanPortConfigEntry) -> 
     """Take the entities down; the reader ends with the entry and closes the port."""
     if not await hass.config_entries.async_unload_platforms(entry, PLATFORMS):
         return False
+    # A list that came while this is stored would be stored later, also of a removed entry.
+    entry.runtime_data.async_stop()
     await entry.runtime_data.async_save()
     return True
 

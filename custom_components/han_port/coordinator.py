@@ -206,6 +206,7 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         self._intervals: deque[float] = deque(maxlen=15)
         self._delay: float = SHORTEST_DELAY
         self._wake = asyncio.Event()
+        self._reader: asyncio.Task[None]
 
     async def async_load(self) -> None:
         """Take up the accounts where the last run left them."""
@@ -238,9 +239,14 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         entry.async_on_unload(
             usb.async_register_port_event_callback(self.hass, self._on_port_event)
         )
-        entry.async_create_background_task(
+        self._reader = entry.async_create_background_task(
             self.hass, self._keep_reading(port, source), f"HAN Port {self.device}"
         )
+
+    @callback
+    def async_stop(self) -> None:
+        """Read nothing more; Home Assistant waits for the port to close."""
+        self._reader.cancel()
 
     @callback
     def async_restore(self, quantity: str, value: float) -> None:

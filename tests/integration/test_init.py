@@ -1,12 +1,16 @@
 """How is an entry set up and taken down?"""
 
+import asyncio
 from collections import defaultdict
 import errno
+from typing import Any
 
 import pytest
 
 from custom_components.han_port.const import DOMAIN
+from custom_components.han_port.coordinator import HanPortCoordinator
 from homeassistant.config_entries import ConfigEntryState
+from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ConfigEntryNotReady
 from homeassistant.helpers import device_registry as dr, translation
@@ -111,6 +115,32 @@ async def test_reload_within_a_frame(hass: HomeAssistant, port: Port) -> None:
     await say(hass, port, frame)
     assert state(hass, "active_power_import") == "1234.0"
     assert entry.runtime_data.counters["crc"] == 0
+
+
+async def test_remove(
+    hass: HomeAssistant,
+    port: Port,
+    hass_storage: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A removed entry leaves nothing stored, also if a list comes while it is removed."""
+    entry = await set_up(hass, make_entry())
+    await say(hass, port, METER.list(2))
+    ours = f"han_port.{entry.entry_id}"
+    save = HanPortCoordinator.async_save
+
+    async def save_slowly(coordinator: HanPortCoordinator) -> None:
+        await save(coordinator)
+        assert {ours, f"{ours}.peaks"} <= hass_storage.keys()
+        port.put(METER.list(2))
+        for _ in range(9):
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(HanPortCoordinator, "async_save", save_slowly)
+    await hass.config_entries.async_remove(entry.entry_id)
+    hass.bus.async_fire(EVENT_HOMEASSISTANT_FINAL_WRITE)
+    await hass.async_block_till_done()
+    assert [key for key in hass_storage if key.startswith("han_port")] == []
 
 
 async def test_stop(hass: HomeAssistant, port: Port) -> None:
