@@ -4,25 +4,45 @@ from collections.abc import Iterator
 import json
 from pathlib import Path
 import re
+from typing import Any
 
+import hass_frontend
 import pytest
 
 from custom_components.han_port import sensor
 from custom_components.han_port.diagnosis import Diagnosis
 from custom_components.han_port.number import HanPortLimit
 from custom_components.han_port.publishing import Publish, Publisher
+from homeassistant import components
 from homeassistant.components.sensor import SensorEntityDescription
+from tests.repository.test_texts import leaves
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "custom_components" / "han_port"
-ENGLISH = json.loads((FOLDER / "translations/en.json").read_text())
+ENGLISH, NORWEGIAN = (
+    json.loads((FOLDER / f"translations/{language}.json").read_text())
+    for language in ("en", "nb")
+)
 NAMES = ENGLISH["entity"]
-README = (ROOT / "README.md").read_text()
+README, README_NB = (
+    (ROOT / name).read_text() for name in ("README.md", "README.nb.md")
+)
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 RULES = Publisher(Publish.BALANCED)._rules
 
 # "L1 to L3", "1 to 4" and the like stand for each of them
-RANGE = re.compile(r"(?P<name>.*\b)(?P<letter>[LQ]?)(?P<first>\d) to [LQ]?(?P<last>\d)")
+RANGE = re.compile(
+    r"(?P<name>.*\b)(?P<letter>[LQ]?)(?P<first>\d) (to|til) [LQ]?(?P<last>\d)"
+)
+# What a document sets in italics is shown by Home Assistant or by us, but for what others
+# show: HACS, readers, the pages of grid companies, the names of those in their language
+OTHERS = set(
+    "DEBUG; HEX dump; Tibber Pulse; P1 Converter Cable; Custom repositories; integrasjon;"
+    " HAN-port; H1; Måler; Mina sidor; kundgränssnitt; elnätsföretaget; kundegrænseflade;"
+    " netselskabet; jakeluverkkoyhtiö; asiakasportti; MQTT; fra; from; Integration".split(
+        "; "
+    )
+)
 
 
 def cells(document: str, heading: str) -> list[list[str]]:
@@ -35,7 +55,9 @@ def cells(document: str, heading: str) -> list[list[str]]:
     return [row for row in cut if not re.fullmatch(r"-+", row[0])]
 
 
-def described() -> Iterator[tuple[str, SensorEntityDescription]]:
+def described(
+    names: dict[str, Any] = NAMES,
+) -> Iterator[tuple[str, SensorEntityDescription]]:
     """Yield every sensor's description with its name."""
     tables: list[SensorEntityDescription] = [
         *sensor.SENSORS.values(),
@@ -47,7 +69,7 @@ def described() -> Iterator[tuple[str, SensorEntityDescription]]:
         sensor.IMBALANCE,
     ]
     for description in tables:
-        name = NAMES["sensor"][description.key]["name"]
+        name = names["sensor"][description.key]["name"]
         yield name.replace("{number}", "1 to 3"), description
 
 
@@ -64,15 +86,15 @@ def shown(key: str, unit: str) -> str:
     return f"{said}; else after {rule.wait:g} s".replace("%", " %")
 
 
-def entity_rows() -> Iterator[list[str]]:
-    """Yield what docs/entities.md has to say of each entity."""
-    for name, each in described():
+def entity_rows(names: dict[str, Any] = NAMES) -> Iterator[list[str]]:
+    """Yield what docs/entities.md has to say of each entity, with the names of a language."""
+    for name, each in described(names):
         unit = each.native_unit_of_measurement or ""
         enabled = "" if each.entity_registry_enabled_default else "disabled"
         yield [name, f"`{each.key}`", unit, shown(each.key, unit), enabled]
-    for key, texts in NAMES["binary_sensor"].items():
+    for key, texts in names["binary_sensor"].items():
         yield [texts["name"], f"`{key}`", "", "any change", ""]
-    for key, texts in NAMES["number"].items():
+    for key, texts in names["number"].items():
         unit = HanPortLimit.__new__(HanPortLimit).native_unit_of_measurement or ""
         yield [texts["name"], f"`{key}`", unit, "set by you", ""]
 
@@ -87,25 +109,28 @@ def expanded(cell: str) -> Iterator[str]:
             yield name
 
 
-def slug(heading: str) -> str:
-    """Give the anchor that GitHub makes of a heading."""
-    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+def anchors(document: str) -> list[str]:
+    """Give the anchors that GitHub makes of the headings of a document."""
+    return [
+        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        for heading in re.findall(r"^#+ (.+)$", document, re.MULTILINE)
+    ]
 
 
 def link_complaints(path: Path) -> list[str]:
     """Say which links of a document lead nowhere inside the repository."""
     said = []
-    for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
+    text = path.read_text()
+    links = re.findall(r"\]\(([^)\s]+)\)|(?:src|srcset|href)=\"([^\"]+)\"", text)
+    for link in map("".join, links):
         if "://" in link:
             continue
         file, _, anchor = link.partition("#")
         target = (path.parent / file) if file else path
-        if not target.exists():
+        if not target.exists() or (
+            anchor and anchor not in anchors(target.read_text())
+        ):
             said.append(link)
-        elif anchor:
-            headings = re.findall(r"^#+ (.+)$", target.read_text(), re.MULTILINE)
-            if anchor not in map(slug, headings):
-                said.append(link)
     return said
 
 
@@ -125,34 +150,124 @@ def test_entities() -> None:
     assert rows == wanted, "\n".join(f"| {' | '.join(row)} |" for row in wanted)
 
 
-def test_entities_of_readme() -> None:
+@pytest.mark.parametrize(
+    ("page", "heading", "texts"),
+    [(README, "## Entities", ENGLISH), (README_NB, "## Entiteter", NORWEGIAN)],
+    ids=["en", "nb"],
+)
+def test_entities_of_readme(page: str, heading: str, texts: dict[str, Any]) -> None:
     """The page for users has every entity that is there at first, with its unit."""
-    _, *rows = cells(README, "## Entities")
+    _, *rows = cells(page, heading)
     units = {name: unit for cell, unit, *_ in rows for name in expanded(cell)}
-    wanted = {
-        name: unit
-        for cell, _, unit, _, disabled in entity_rows()
-        if not disabled
-        for name in expanded(cell)
-    }
-    known = {
-        name: unit for cell, _, unit, *_ in entity_rows() for name in expanded(cell)
-    }
+    known, at_first = {}, set()
+    for cell, _, unit, _, disabled in entity_rows(texts["entity"]):
+        for name in expanded(cell):
+            known[name] = unit
+            if not disabled:
+                at_first.add(name)
     assert units == {name: known.get(name) for name in units}
-    assert wanted.keys() - units.keys() == set()
+    assert at_first - units.keys() == set()
 
 
-def test_troubles() -> None:
+@pytest.mark.parametrize(
+    ("page", "heading", "texts"),
+    [
+        (README, "## Troubleshooting", ENGLISH),
+        (README_NB, "## Feilsøking", NORWEGIAN),
+    ],
+    ids=["en", "nb"],
+)
+def test_troubles(page: str, heading: str, texts: dict[str, Any]) -> None:
     """Whatever setup or Repairs may say of a port or meter has a row."""
-    said = "\n".join(row[0] for row in cells(README, "## Troubleshooting"))
-    steps = ENGLISH["config"]["step"]
-    titles = [steps[each]["title"] for each in Diagnosis if each in steps]
+    said = "\n".join(row[0] for row in cells(page, heading)).lower()
+    steps = texts["config"]["step"]
+    titles = [steps[each]["title"] for each in (*Diagnosis, "key") if each in steps]
     titles += [
         re.sub(r"\{entry\}: | \(\{entry\}\)", "", issue["title"])
-        for issue in ENGLISH["issues"].values()
+        for issue in texts["issues"].values()
     ]
-    assert [each for each in titles if each.lower() not in said.lower()] == []
+    assert [each for each in titles if each.lower() not in said] == []
     assert len(titles) > 20
+
+
+@pytest.mark.parametrize(
+    ("page", "options", "actions", "texts"),
+    [
+        (README, "## Options", "## Actions", ENGLISH),
+        (README_NB, "## Innstillinger", "## Innstillinger", NORWEGIAN),
+    ],
+    ids=["en", "nb"],
+)
+def test_options_and_actions(
+    page: str, options: str, actions: str, texts: dict[str, Any]
+) -> None:
+    """Every option and every action is explained under its name, and no other."""
+    menu = texts["options"]["step"]["init"]["menu_options"].values()
+    named = [each["name"] for each in texts["services"].values()]
+    rows = [row[0] for row in cells(page, options)[: len(menu) + 1]]
+    assert sorted(rows[1:]) == sorted(menu)
+    rows = [row[0] for row in cells(page, actions)[-len(named) :]]
+    assert sorted(rows) == sorted(named)
+
+
+def shown_labels(language: str) -> set[str]:
+    """Give all that Home Assistant and we show in a language, in small letters."""
+    folders = (
+        (
+            Path(hass_frontend.__file__).parent / "static/translations",
+            f"**/{language}-[0-9a-f]*.json",
+        ),
+        (Path(components.__path__[0]), f"*/translations/{language}.json"),
+        (FOLDER, f"translations/{language}.json"),
+    )
+    return {
+        str(text).lower()
+        for folder, pattern in folders
+        for path in folder.glob(pattern)
+        for _, text in leaves(json.loads(path.read_text()))
+    }
+
+
+def label_complaints(page: str, known: set[str]) -> list[str]:
+    """Say which names that a page sets in italics are shown nowhere."""
+    marked = re.findall(r"(?<![*\w])\*([^*\n]+(?:\n *[^*\n]+)?)\*(?![*\w])", page)
+    names = {" ".join(each.split()) for each in marked}
+    return sorted(
+        name
+        for name in names - OTHERS
+        # A caption or a link is a sentence of ours; "Peak 1" is a name with its number; and
+        # what the page itself calls so is in a table or a link of it
+        if not name.endswith((".", ")"))
+        and not any(f"{before}{name}" in page for before in ("| ", "["))
+        and name.lower() not in known
+        and re.sub(r"\d", "{number}", name.lower()) not in known
+    )
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_labels(path: Path) -> None:
+    """What a page tells people to select is called so where they look for it."""
+    language = "nb" if path.name.endswith(".nb.md") else "en"
+    if path.name not in ("CONTRIBUTING.md", "CHANGELOG.md"):
+        assert label_complaints(path.read_text(), shown_labels(language)) == []
+
+
+def test_labels_broken() -> None:
+    """A name that Home Assistant does not show any more is found."""
+    page = "*Settings*, *Developer\n tools*, **now**, *Peak 1* *HEX dump* *We say so.*"
+    assert label_complaints(page, {"settings", "peak {number}"}) == ["Developer tools"]
+
+
+def test_norwegian() -> None:
+    """The Norwegian page is linked with the English one, and names its commands and blueprints."""
+    assert "(README.nb.md)" in README.partition("\n## ")[0]
+    assert "(README.md)" in README_NB.partition("\n## ")[0]
+    english = README + (ROOT / "docs/readers.md").read_text()
+    literal = r"`([^`\n]+)`"
+    others = set(re.findall(literal, README_NB)) - set(re.findall(literal, english))
+    assert others == {"<emnet ditt>/data"}
+    imports = r"blueprint_url=([^)]+)"
+    assert re.findall(imports, README_NB) == re.findall(imports, README)
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
@@ -165,8 +280,11 @@ def test_links(path: Path) -> None:
 def test_links_broken(tmp_path: Path) -> None:
     """A file or heading that is not there is found."""
     path = tmp_path / "x.md"
-    path.write_text("# One two\n[a](#one-two) [b](#three) [c](no.md) [d](https://x)\n")
-    assert link_complaints(path) == ["#three", "no.md"]
+    path.write_text(
+        "# One two\n[a](#one-two) [b](#three) [c](no.md) [d](https://x)\n"
+        '<source srcset="no.png"><img src="x.md">\n'
+    )
+    assert link_complaints(path) == ["#three", "no.md", "no.png"]
     assert command_complaints("`scripts/test tests/no_such.py`") == ["tests/no_such.py"]
 
 

@@ -144,6 +144,17 @@ def language_complaints(texts: dict[str, Any], reference: dict[str, Any]) -> lis
     ]
 
 
+def name_complaints(texts: dict[str, Any]) -> list[str]:
+    """Say which names set in italics nothing has in this language."""
+    known = {text for _, text in leaves(texts)}
+    return [
+        f"{path}: {name}"
+        for path, text in leaves(texts)
+        for name in re.findall(r"(?<!\*)\*([^*\n]+)\*(?!\*)", text)
+        if name not in known
+    ]
+
+
 def issue_complaints(texts: dict[str, Any]) -> list[str]:
     """Say which issues have no title, or not one of the two ways to go on from it."""
     return [
@@ -270,6 +281,19 @@ def test_language_broken() -> None:
         "device.f.name is too much",
         "device.a.name has other placeholders",
     ]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_names(language: str) -> None:
+    """An entity is called in a text what it is called where it is shown."""
+    texts = json.loads((FOLDER / f"translations/{language}.json").read_text())
+    assert name_complaints(texts) == []
+
+
+def test_names_broken() -> None:
+    """A name that is nobody's is found; what is stressed is no name."""
+    texts = {"a": "See *Power* and *Energy*, **now**.", "b": "Power"}
+    assert name_complaints(texts) == ["a: Energy"]
 
 
 def test_issues() -> None:
