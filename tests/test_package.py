@@ -5,10 +5,13 @@ oldest that the manifest allows.
 """
 
 import asyncio
+from contextlib import closing
 import json
 from pathlib import Path
 import re
 import shutil
+import socket
+import sqlite3
 import subprocess
 import sys
 from types import ModuleType
@@ -67,10 +70,11 @@ def entry_of(checkout: Path) -> dict[str, Any] | None:
     return next((each for each in entries if each["domain"] == "han_port"), None)
 
 
-def entities(checkout: Path) -> dict[str, str]:
-    """Give the entities as they are stored, by their unique id."""
+def entities(checkout: Path) -> dict[str, list[Any]]:
+    """Give what makes each stored entity the same as before, by its unique id."""
+    same = ("id", "entity_id", "device_id", "disabled_by")
     return {
-        each["unique_id"]: each["entity_id"]
+        each["unique_id"]: [each[key] for key in same]
         for each in stored(checkout, "core.entity_registry")["entities"]
         if each["platform"] == "han_port"
     }
@@ -105,13 +109,45 @@ def energy_stored(checkout: Path, entry_id: str) -> float:
     return float(counter["published"])
 
 
-async def remove(script: ModuleType, url: str, entry_id: str) -> None:
-    """Remove the entry as a person does."""
+def counted(checkout: Path, statistic_id: str) -> int:
+    """Count the hours of which the recorder has the energy."""
+    path = checkout / ".demo/home-assistant_v2.db"
+    with closing(sqlite3.connect(path)) as database:
+        (count,) = database.execute(
+            "SELECT count(*) FROM statistics JOIN statistics_meta"
+            " ON metadata_id = statistics_meta.id WHERE statistic_id = ?",
+            [statistic_id],
+        ).fetchone()
+    return int(count)
+
+
+def holding(checkout: Path, word: str) -> set[str]:
+    """Name the stored files that a word is in."""
+    storage = checkout / ".demo/.storage"
+    return {path.name for path in storage.iterdir() if word in path.read_text()}
+
+
+async def remove(script: ModuleType, url: str, entry_id: str, entity_id: str) -> float:
+    """Remove the entry as a person does; give what an entity of it said last."""
     async with aiohttp.ClientSession() as session:
         api = script.Api(session, url)
         await script.log_in(api)
+        last = await api.rest("GET", f"/api/states/{entity_id}")
         path = f"/api/config/config_entries/entry/{entry_id}"
         await api.rest("DELETE", path)
+    return float(last["state"])
+
+
+async def start(script: ModuleType) -> None:
+    """Start Home Assistant alone, until all is set up, and stop it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    async with script.home_assistant(port), aiohttp.ClientSession() as session:
+        api = script.Api(session, f"http://127.0.0.1:{port}")
+        await script.until("the start", lambda: script.answers(api), 180)
+        await script.log_in(api)
+        await script.until("its parts", lambda: script.is_running(api), 180)
 
 
 @pytest.mark.usefixtures("socket_enabled")
@@ -160,17 +196,23 @@ def test_package(
         sys.modules.pop("demo", None)
         import demo as script  # type: ignore[import-not-found]
 
-        asyncio.run(remove(script, address[1], entry["entry_id"]))
+        counter = known[f"{entry['unique_id']}_energy_import"][1]
+        last = asyncio.run(remove(script, address[1], entry["entry_id"], counter))
+        assert last >= energy
+    assert complaints(tmp_path) == []
+
+    # And what HACS does: the folder is gone when Home Assistant starts again
+    shutil.rmtree(tmp_path / FOLDER)
+    asyncio.run(start(script))
     assert complaints(tmp_path) == []
     assert entry_of(tmp_path) is None
     assert entities(tmp_path) == {}
-    storage = tmp_path / ".demo/.storage"
-    assert [each.name for each in storage.iterdir() if "han_port" in each.name] == [
-        "lovelace.han_port"  # the dashboard of the demo
-    ]
-    # What Home Assistant itself remembers of deleted entities and devices, for when they
-    # come back, belongs to no entry any more.
-    for key in ("core.device_registry", "core.entity_registry", "core.config_entries"):
-        assert entry["entry_id"] not in json.dumps(stored(tmp_path, key)), key
-    issues = stored(tmp_path, "repairs.issue_registry")["issues"]
-    assert [each for each in issues if each["domain"] == "han_port"] == []
+    assert holding(tmp_path, entry["entry_id"]) == set()
+    # What is left is the demo's dashboard, and what Home Assistant itself remembers of
+    # deleted entities and devices, for when they come back: it belongs to no entry.
+    assert holding(tmp_path, "han_port") == {
+        *("core.device_registry", "core.entity_registry", "lovelace.han_port"),
+        "lovelace_dashboards",
+    }
+    # It also keeps the history of what was measured, until a person deletes it.
+    assert counted(tmp_path, counter) >= 7 * 24
