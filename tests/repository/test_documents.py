@@ -1,5 +1,6 @@
 """Do the documents say what is there: every entity, every trouble, every command?"""
 
+import ast
 from collections.abc import Iterator
 import json
 from pathlib import Path
@@ -304,3 +305,28 @@ def test_changelog() -> None:
     )
     assert headings[0] == "Unreleased"
     assert headings[1] == version
+
+
+def house() -> dict[str, str]:
+    """Give what CONTRIBUTING says that each file and folder of the integration answers."""
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    block = text.partition("\n## The house\n\n")[2].partition("\n\n")[0]
+    rows = re.findall(r"^      ([\w./, ]+?) {2,}(.+)$", block, re.MULTILINE)
+    return {name: said for names, said in rows for name in names.split(", ")}
+
+
+def test_house() -> None:
+    """The house has every file with the question that its docstring asks, and no other."""
+    said = house()
+    folders = [path.parent for path in FOLDER.glob("*/__init__.py")]
+    files = {
+        **{path.name: path for path in FOLDER.glob("*.py")},
+        **{f"{each.name}/": each / "__init__.py" for each in folders},
+    }
+    assert said.keys() == files.keys()
+    asked = {
+        name: (ast.get_docstring(ast.parse(path.read_text())) or "").partition("?")[0]
+        for name, path in files.items()
+    }
+    answered = {name: question.partition("?")[0] for name, question in said.items()}
+    assert answered == {name: " ".join(each.split()) for name, each in asked.items()}
