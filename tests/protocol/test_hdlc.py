@@ -91,6 +91,14 @@ def test_damaged(at: int, detail: str, length: int) -> None:
     assert (caught.value.length, caught.value.claim) == (length, len(frame))
 
 
+def test_last_byte() -> None:
+    """A last segment of one byte ends a message; nothing has to come behind it."""
+    frame = hdlc(b"\x2a", addresses="4121")
+    assert len(frame) == 12
+    assert parse(bytearray(frame), 0) == HdlcFrame(12, False, b"\x2a")
+    assert isinstance(parse(bytearray(frame[:11]), 0), int)
+
+
 def test_too_short() -> None:
     """A length that ends inside the header is refused."""
     frame = bytearray(hdlc(PAYLOAD))

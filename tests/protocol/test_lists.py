@@ -4,11 +4,13 @@ Lists that are printed in documents are taken from there; the others are built t
 captured ones are, with values of our own.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 
 import pytest
 
 from custom_components.han_port.protocol import (
+    Decoder,
     ErrorCode,
     Meter,
     MeterReading,
@@ -226,6 +228,31 @@ def test_e350() -> None:
     assert not read(body("ZFF1", 5)).unmeasured
 
 
+def test_e350_counters() -> None:
+    """The E350 of Norway has its counters under A = 0, in Wh as their scalers say."""
+    reading = read(
+        aidon(
+            "EMBRIQ_V1_1",
+            "13943597" + 8 * "\0",
+            "ZMF1",
+            register("1-0:1.7.0", u32(560), 0, 0x1B),
+            structure(code("0-0:1.0.0"), octets(clock(WHEN, deviation=0))),
+            register("0-0:1.8.0", u32(34479), 0, 0x1E),
+            register("0-0:2.8.0", u32(95334), 0, 0x1E),
+            register("0-0:3.8.0", u32(10724), 0, 0x20),
+            register("0-0:4.8.0", u32(1499), 0, 0x20),
+        )
+    )
+    assert values(reading) == {
+        Q.ACTIVE_POWER_IMPORT: 560,
+        Q.ENERGY_IMPORT: 34.479,
+        Q.ENERGY_EXPORT: 95.334,
+        Q.REACTIVE_ENERGY_IMPORT: 10.724,
+        Q.REACTIVE_ENERGY_EXPORT: 1.499,
+    }
+    assert (reading.list_kind, reading.meter_time) == (3, WHEN)
+
+
 # --- Kaifa ---
 
 
@@ -268,11 +295,6 @@ COUNTED = dict(zip(ENERGIES, (42879.838, 0, 9909.726, 562.991), strict=True))
         ("MA304H4", NUMBERS_3 + COUNTERS, VALUES_3 | COUNTED, 3),
         ("MA105H2E", NUMBERS_1, VALUES_1, 2),
         ("MA105H2E", NUMBERS_1 + COUNTERS, VALUES_1 | COUNTED, 3),
-        # what a later version might add at the end
-        ("MA304H4", [*NUMBERS_3, u32(7)], VALUES_3, 2),
-        ("MA304H4", [*NUMBERS_3, *COUNTERS, u32(7), text("x")], VALUES_3 | COUNTED, 3),
-        ("MA105H2E", NUMBERS_1 + [u32(7)] * 4, VALUES_1, 2),
-        ("MA105H2E", [*NUMBERS_1, *COUNTERS, u32(7)], VALUES_1 | COUNTED, 3),
         # a type that is not known
         ("X", NUMBERS_3, VALUES_3, 2),
         ("X", NUMBERS_1 + COUNTERS, VALUES_1 | COUNTED, 3),
@@ -291,11 +313,12 @@ def test_kaifa(
     assert reading.meter_time_alt is None
 
 
-def test_kaifa_long_counters() -> None:
-    """The MA304T4 of Sweden counts with 64 bits."""
-    counters = [octets(clock(WHEN)), *(u64(n) for n in (42879838, 0, 9909726, 562991))]
-    reading = read(kaifa("MA304T4", *NUMBERS_3, *counters), kaifa_time())
-    assert values(reading) == VALUES_3 | COUNTED
+@pytest.mark.parametrize("write", [u64, i64])
+def test_kaifa_long_counters(write: Callable[[int], bytes]) -> None:
+    """The MA304T4 of Sweden counts with 64 bits: width and sign change no meaning."""
+    counters = map(write, (42879838, 0, 9909726, 562991))
+    body = kaifa("MA304T4", *NUMBERS_3, octets(clock(WHEN)), *counters)
+    assert values(read(body, kaifa_time())) == VALUES_3 | COUNTED
 
 
 @pytest.mark.parametrize(
@@ -305,6 +328,10 @@ def test_kaifa_long_counters() -> None:
         kaifa("MA304H4", *NUMBERS_1, u32(1)),
         kaifa("MA105H2E", *NUMBERS_1[:5]),
         kaifa("X", *NUMBERS_3, u32(1)),
+        kaifa("MA304H4", *NUMBERS_3[:4], u32(1), *NUMBERS_3[4:], *COUNTERS),
+        # as many values as a meter with another number of phases sends
+        kaifa("MA304H4", *NUMBERS_1),
+        kaifa("MA105H2E", *NUMBERS_1, *[u32(1)] * 4),
         kaifa("MA304H4", *NUMBERS_3, version="KFM_002"),
         structure(octets("KFM_001"), u32(1)),
         structure(),
@@ -313,7 +340,7 @@ def test_kaifa_long_counters() -> None:
     ],
 )
 def test_kaifa_not(body: bytes) -> None:
-    """A list that is shorter, or of another version, is not guessed at."""
+    """A list that is shorter, longer or of another version is not guessed at."""
     refuse(body, kaifa_time())
 
 
@@ -559,6 +586,21 @@ def test_kamstrup_push_list(
     }
 
 
+def test_kamstrup_no_phase_powers() -> None:
+    """Where the power of a phase is left out nothing is told from its product."""
+    body = structure(
+        text("Kamstrup_V0001"),
+        *(code("1-1:1.7.0"), u32(485)),
+        *(code("1-1:32.7.0"), u16(229)),
+        *(code("1-1:31.7.0"), u32(244)),
+        *(code("1-1:33.7.0"), u16(94)),
+        *(code("1-1:22.7.0"), u32(0)),
+    )
+    reading = read(body, b"\x0c" + clock(WHEN))
+    assert reading.values[Q.CURRENT_L1] == 2.44
+    assert reading.values[Q.ACTIVE_POWER_IMPORT] == 485
+
+
 # --- Austria ---
 
 
@@ -650,22 +692,56 @@ def test_vienna() -> None:
     assert reading.meter_time == WHEN
 
 
-@pytest.mark.parametrize("angles", [[], [u16(400), u16(53), u16(295)]])
-def test_burgenland(angles: list[bytes]) -> None:
+ANGLES = (Q.PHASE_ANGLE_L1, Q.PHASE_ANGLE_L2, Q.PHASE_ANGLE_L3)
+
+
+@pytest.mark.parametrize(
+    ("angles", "expected"),
+    [
+        ((), {}),
+        ((0, 53, 295), dict(zip(ANGLES, (0, 53, 295), strict=True))),
+        # 400 is none: there is no angle where no current flows
+        ((400, 360, 295), {ANGLES[1]: 360, ANGLES[2]: 295}),
+    ],
+)
+def test_burgenland(angles: tuple[int, ...], expected: dict[Q, float]) -> None:
     """Variant 6 of Österreichs Energie, with phase angles and without."""
     phases = [u16(n) for n in (236, 237, 236, 0, 4, 26)]
     body = structure(
-        *phases, *numbers(29, 0, 31358606, 7619), *angles, octets("30137181")
+        *phases,
+        *numbers(29, 0, 31358606, 7619),
+        *map(u16, angles),
+        octets("30137181"),
     )
     reading = read(body, b"\x0c" + clock(WHEN))
     assert reading.meter == Meter("Landis+Gyr", None, "30137181")
-    assert values(reading) == dict(
+    assert values(reading) == expected | dict(
         zip(
             (*VOLTAGES, *CURRENTS, *POWERS[:2], *ENERGIES[:2]),
             (236, 237, 236, 0, 0.04, 0.26, 29, 0, 31358.606, 7.619),
             strict=True,
         )
     )
+
+
+def test_burgenland_again() -> None:
+    """An angle that is none in one message is one in the next, and the other way."""
+
+    def frame(angle: int) -> bytes:
+        body = structure(
+            *map(u16, (236, 237, 236, 0, 4, 26)),
+            *numbers(29, 0, 31358606, 7619),
+            *map(u16, (angle, 53, 295)),
+            octets("30137181"),
+        )
+        return hdlc(LLC + notification(body, b"\x0c" + clock(WHEN)))
+
+    decoder = Decoder()
+    found = [
+        the_reading(decoder.feed(frame(angle))).values.get(Q.PHASE_ANGLE_L1)
+        for angle in (400, 12, 400)
+    ]
+    assert found == [None, 12, None]
 
 
 def test_styria() -> None:
@@ -761,21 +837,46 @@ def test_landis_gyr() -> None:
         # E570: 64 bits throughout and whole amperes
         (i64, 258874, 1201, 229, (258874, 1201, 229)),
         (i64, 0, 0, 229, (0, 0, 229)),
+        # 64 bits where the E450 has 32 say nothing of its currents
+        (u16, i64(28), 13, 236, (28, 0.13, 236)),
     ],
 )
 def test_landis_gyr_scales(
-    number: type, power: int, current: int, voltage: int, expected: tuple[float, ...]
+    number: Callable[[int], bytes],
+    power: int | bytes,
+    current: int,
+    voltage: int,
+    expected: tuple[float, ...],
 ) -> None:
     """Scales are not sent; they follow from the meter and from what is plausible."""
-    write = u32 if number is u16 else i64
+    if isinstance(power, int):
+        power = u32(power) if number is u16 else i64(power)
     reading = read(
         described(
-            (3, "1-0:1.7.0", 2, write(power)),
+            (3, "1-0:1.7.0", 2, power),
             (3, "1-0:31.7.0", 2, number(current)),
             (3, "1-0:32.7.0", 2, number(voltage)),
         )
     )
     assert tuple(reading.values.values()) == expected
+
+
+@pytest.mark.parametrize("sent", [50, 499, 5001, 49985])
+def test_landis_gyr_frequency(sent: int) -> None:
+    """A grid has some 50 Hz, so that it is seen with how many digits it is sent."""
+    body = described((3, "1-0:14.7.0", 2, u16(sent)), (3, "1-0:1.7.0", 2, u32(187)))
+    expected = {50: 50, 499: 49.9, 5001: 50.01, 49985: 49.985}[sent]
+    assert values(read(body)) == {Q.FREQUENCY: expected, Q.ACTIVE_POWER_IMPORT: 187}
+
+
+def test_impossible_factor() -> None:
+    """A power factor above 1 is none, whoever says so."""
+    body = described(
+        (3, "1-0:13.7.0", 2, u16(4500)),
+        (3, "1-0:33.7.0", 2, u16(1000)),
+        (3, "1-0:1.7.0", 2, u32(187)),
+    )
+    assert values(read(body)) == {Q.POWER_FACTOR_L1: 1, Q.ACTIVE_POWER_IMPORT: 187}
 
 
 def test_described_iskraemeco() -> None:
@@ -872,6 +973,21 @@ PHASES = [u16(n) for n in (2379, 2378, 2296, 103, 125, 597)]
             (373, 0, 1, 0, 230.1, 1.62, 373, 0),
         ),
         (
+            [
+                octets("16820006"),
+                b"\x16\x01",
+                octets("T1-"),
+                *numbers(52837, 13593, 39244, 177927, 78615, 99312, 107882, 43253),
+            ],
+            (*TARIFFS, *ENERGIES[2:]),
+            (52.837, 13.593, 39.244, 177.927, 78.615, 99.312, 107.882, 43.253),
+        ),
+        (
+            [octets("ISK8"), u16(2301), u16(162), *numbers(373, 0, 1, 0)],
+            (Q.VOLTAGE_L1, Q.CURRENT_L1, *POWERS),
+            (230.1, 1.62, 373, 0, 1, 0),
+        ),
+        (
             [octets("ISK8"), *numbers(373, 0, 1, 0), u16(2301), *numbers(0, 0)],
             (*POWERS, Q.VOLTAGE_L1),
             (373, 0, 1, 0, 230.1),
@@ -883,18 +999,18 @@ PHASES = [u16(n) for n in (2379, 2378, 2296, 103, 125, 597)]
                 octets(b"\0\1"),
                 *numbers(52837, 13593, 39244, 177927, 78615, 99312, 107882, 43253),
             ],
-            (*TARIFFS, *ENERGIES[2:]),
-            (52.837, 13.593, 39.244, 177.927, 78.615, 99.312, 107.882, 43.253),
+            (Q.TARIFF, *TARIFFS, *ENERGIES[2:]),
+            (1, 52.837, 13.593, 39.244, 177.927, 78.615, 99.312, 107.882, 43.253),
         ),
         (
             [
                 octets("16820006"),
                 b"\x03\x01",
-                octets(b"\0\1"),
+                octets(b"\0\2"),
                 *numbers(52837, 13593, 39244, 177927, 78615, 99312, 107882, 43253),
             ],
-            (*TARIFFS, *ENERGIES[2:]),
-            (52.837, 13.593, 39.244, 177.927, 78.615, 99.312, 107.882, 43.253),
+            (Q.TARIFF, *TARIFFS, *ENERGIES[2:]),
+            (2, 52.837, 13.593, 39.244, 177.927, 78.615, 99.312, 107.882, 43.253),
         ),
         (
             [*numbers(625, 1, 12789950, 5732902, 7057048, 250, 112, 138)],
@@ -926,17 +1042,60 @@ def test_slovenia_counters() -> None:
     assert values(reading) == {Q.ENERGY_IMPORT: 7924.641, Q.ENERGY_EXPORT: 0.005}
 
 
-def test_croatia() -> None:
-    """The IE.5 sends tariffs, quadrants, powers and phases, then limits."""
+def test_slovenia_landis_gyr() -> None:
+    """The E450 of Slovenia sends a serial number and numbers, in two lists."""
+    time = b"\x0c" + clock(WHEN)
+    serial = octets("123456789012")
+    first = read(
+        structure(serial, *numbers(513, 1, 60, 103, 65138118, 7, 6700576, 2833350)),
+        time,
+    )
+    assert first.meter == Meter("Landis+Gyr", None, "123456789012")
+    assert values(first) == dict(
+        zip(
+            (*POWERS, *ENERGIES),
+            (513, 1, 60, 103, 65138.118, 0.007, 6700.576, 2833.35),
+            strict=True,
+        )
+    )
+    # The number of the grid company says nothing of whose list it is.
+    second = read(
+        structure(
+            octets("4711"),
+            *map(u16, (50, 105, 37, 120, 237, 236, 235)),
+            *numbers(221, 82, 205, 1, 2, 3),
+        ),
+        time,
+    )
+    assert second.meter == Meter("Landis+Gyr")
+    assert values(second) == dict(
+        zip(
+            (Q.FREQUENCY, *CURRENTS, *VOLTAGES, *IMPORTS, *EXPORTS),
+            (50, 1.05, 0.37, 1.2, 237, 236, 235, 221, 82, 205, 1, 2, 3),
+            strict=True,
+        )
+    )
+
+
+@pytest.mark.parametrize("quadrants", [True, False])
+def test_croatia(quadrants: bool) -> None:
+    """The IE.5 sends tariffs, powers and phases, then limits; some quadrants as well."""
+    names = (
+        Q.REACTIVE_ENERGY_Q1,
+        Q.REACTIVE_ENERGY_Q2,
+        Q.REACTIVE_ENERGY_Q3,
+        Q.REACTIVE_ENERGY_Q4,
+        Q.POWER_FACTOR,
+    )
     reading = read(
         structure(
             octets("92029691"),
             octets(clock(WHEN)[5:9]),
             octets(clock(WHEN)[:5]),
             *numbers(6844432, 4770804, 2073628, 5759375, 5708359, 51016),
-            *numbers(1510658, 1228222, 55401, 1345708),
+            *numbers(1510658, 1228222, 55401, 1345708) * quadrants,
             *numbers(499, 0),
-            u16(746),
+            *[u16(746)] * quadrants,
             *numbers(27, 295, 176, 0, 0, 0),
             *PHASES,
             u32(17250),
@@ -946,23 +1105,12 @@ def test_croatia() -> None:
         b"\x0c" + clock(WHEN, deviation=-60),
     )
     assert reading.meter == Meter("Iskraemeco", None, "92029691")
-    assert values(reading) == dict(
+    more = dict(zip(names, (1510.658, 1228.222, 55.401, 1345.708, 0.746), strict=True))
+    assert values(reading) == (more if quadrants else {}) | dict(
         zip(
-            (
-                *TARIFFS,
-                Q.REACTIVE_ENERGY_Q1,
-                Q.REACTIVE_ENERGY_Q2,
-                Q.REACTIVE_ENERGY_Q3,
-                Q.REACTIVE_ENERGY_Q4,
-                *POWERS[:2],
-                *IMPORTS,
-                *EXPORTS,
-                *VOLTAGES,
-                *CURRENTS,
-            ),
+            (*TARIFFS, *POWERS[:2], *IMPORTS, *EXPORTS, *VOLTAGES, *CURRENTS),
             (
                 *(6844.432, 4770.804, 2073.628, 5759.375, 5708.359, 51.016),
-                *(1510.658, 1228.222, 55.401, 1345.708),
                 *(499, 0, 27, 295, 176, 0, 0, 0),
                 *(237.9, 237.8, 229.6, 1.03, 1.25, 5.97),
             ),

@@ -22,6 +22,7 @@ STRUCTURE: Final = 0x02
 OCTETS: Final = 0x09
 TEXT: Final = 0x0A
 INTEGER: Final = 0x0F
+LONG_UNSIGNED: Final = 0x12
 LONG64: Final = 0x14
 ENUM: Final = 0x16
 DATE_TIME: Final = 0x19
@@ -37,7 +38,7 @@ WHOLE_NUMBERS: Final[dict[int, str]] = {
     INTEGER: "b",
     0x10: "h",
     0x11: "B",
-    0x12: "H",
+    LONG_UNSIGNED: "H",
     LONG64: "q",
     0x15: "Q",
     ENUM: "B",

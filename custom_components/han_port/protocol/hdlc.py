@@ -106,7 +106,10 @@ def parse(buffer: bytearray, start: int) -> HdlcFrame | int:
     An adapter that turns line feeds into carriage return and line feed (Oss-brikken
     does, in any byte 0A) is undone where the checksums then prove it.
     """
-    if len(buffer) - start < _LONGEST_HEADER:
+    available = len(buffer) - start
+    if available < _LONGEST_HEADER and (
+        available < 3 or available < size_at(buffer, start)
+    ):
         return _LONGEST_HEADER
     try:
         return _parse(buffer, start)

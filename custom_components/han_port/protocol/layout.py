@@ -13,18 +13,32 @@ from typing import Final, NamedTuple
 
 from . import obis
 from .dlms import WHOLE_NUMBERS, Leaf, date_time
-from .obis import AMPERE, NO_UNIT, VAR, VAR_HOUR, VOLT, VOLT_AMPERE, WATT, WATT_HOUR
+from .obis import (
+    AMPERE,
+    DEGREE,
+    HERTZ,
+    LIMITS,
+    NO_UNIT,
+    VAR,
+    VAR_HOUR,
+    VOLT,
+    VOLT_AMPERE,
+    WATT,
+    WATT_HOUR,
+)
 from .reading import ErrorCode, Meter, MeterReading, ProtocolError, Quantity
 
 
 class Scalers(NamedTuple):
-    """Powers of ten of values that come without a scaler."""
+    """Powers of ten of values that come without a scaler, None where not known."""
 
     power: int = 0
     energy: int = 0
     current: int = 0
     voltage: int = 0
     factor: int = 0
+    frequency: int | None = None
+    angle: int | None = None
 
 
 # Which of them holds for a unit.
@@ -37,6 +51,8 @@ _SCALER: Final = {
     AMPERE: 2,
     VOLT: 3,
     NO_UNIT: 4,
+    HERTZ: 5,
+    DEGREE: 6,
 }
 
 
@@ -134,6 +150,7 @@ class Layout:
         self._clocks = tuple(clock.start for clock in clocks)
         self._clock_offset = family.clock_offset
         self._unmeasured = unmeasured.intersection(found)
+        self._limited = [(name, LIMITS[name]) for name in found if name in LIMITS]
 
     def fits(self, apdu: bytes) -> bool:
         """Say whether an APDU of the same length differs in values and times only."""
@@ -154,6 +171,9 @@ class Layout:
         numbers = map(mul, raws, factors) if factors else raws  # noqa: B912
         # All are of one length; to have that checked costs more than the values do.
         values = dict(zip(quantities, map(truediv, numbers, divisors)))  # noqa: B905, B912
+        for quantity, limit in self._limited:
+            if values[quantity] > limit:
+                del values[quantity]
         time = other = None
         sent = b""
         for start in self._clocks:
@@ -178,7 +198,8 @@ class Layout:
         exponents = [
             obis.exponent(
                 quantity,
-                scalers[_SCALER[obis.UNITS[quantity]]] if sent is None else sent,
+                # None is of no quantity that is sure
+                scalers[_SCALER[obis.UNITS[quantity]]] or 0 if sent is None else sent,
             )
             for quantity, sent in zip(self._quantities, self._sent, strict=True)
         ]
@@ -189,12 +210,12 @@ class Layout:
 
 def _is_sure(family: Family, quantity: Quantity, unit: int | None) -> bool:
     """Say whether it is known on which scale a value is."""
-    own = obis.UNITS[quantity]
+    own = obis.UNITS.get(quantity, NO_UNIT)
     if unit is not None:
         return unit == own
     if family.scalers is None:
         return own in (WATT, VAR, WATT_HOUR, VAR_HOUR)
-    return own in _SCALER
+    return family.scalers[_SCALER[own]] is not None
 
 
 def _kind(quantities: Iterable[Quantity]) -> int:

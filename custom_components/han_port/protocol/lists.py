@@ -5,8 +5,9 @@ codes of what follows) or positional (values only), and sends scaler and unit or
 them out. What the meter sends is believed; the rows here say only what it leaves out.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import hypot
+import re
 from typing import Final, NamedTuple
 
 from . import obis
@@ -15,6 +16,7 @@ from .dlms import (
     ENUM,
     INTEGER,
     LONG64,
+    LONG_UNSIGNED,
     OCTETS,
     STRUCTURE,
     TEXT,
@@ -55,6 +57,7 @@ _ENERGIES: Final = (
 )
 _IMPORT_TARIFFS: Final = (Q.ENERGY_IMPORT, Q.ENERGY_IMPORT_T1, Q.ENERGY_IMPORT_T2)
 _EXPORT_TARIFFS: Final = (Q.ENERGY_EXPORT, Q.ENERGY_EXPORT_T1, Q.ENERGY_EXPORT_T2)
+_ANGLES: Final = (Q.PHASE_ANGLE_L1, Q.PHASE_ANGLE_L2, Q.PHASE_ANGLE_L3)
 _QUADRANTS: Final = (
     Q.REACTIVE_ENERGY_Q1,
     Q.REACTIVE_ENERGY_Q2,
@@ -86,10 +89,17 @@ _OFF_SCALE: Final = 3.5
 _UNSEEN: Final = 15
 
 
-def _voltage_scaler(raw: Mapping[Q, int], scaler: int) -> int:
-    """Lower a scaler until no voltage is above those of a low-voltage grid."""
-    highest = max(raw.get(quantity, 0) for quantity in _VOLTAGES)
-    while obis.scale(highest, scaler) > 500:
+# Of a low-voltage grid in V, and of any in Hz
+_HIGHEST_VOLTAGE: Final = 500
+_HIGHEST_FREQUENCY: Final = 70
+
+
+def _fitting(
+    raw: Mapping[Q, int], quantities: Iterable[Q], scaler: int, highest: float
+) -> int:
+    """Lower a scaler until none of the quantities is above what there is."""
+    most = max(raw.get(quantity, 0) for quantity in quantities)
+    while obis.scale(most, scaler) > highest:
         scaler -= 1
     return scaler
 
@@ -105,8 +115,8 @@ def _kamstrup(meter: Meter, raw: Mapping[Q, int], scalers: Scalers) -> Scalers:
     Switzerland (059, 063, 065) count in Wh. The list of all values has no type number.
     """
     type_ = meter.type or ""
-    power, energy, current, voltage, factor = scalers
-    voltage = _voltage_scaler(raw, voltage)
+    power, energy, current = scalers.power, scalers.energy, scalers.current
+    voltage = _fitting(raw, _VOLTAGES, scalers.voltage, _HIGHEST_VOLTAGE)
     if type_.startswith("685") or (not type_ and _is_milliampere(raw, voltage)):
         current = -3
     if type_[-3:-1] == "09" or type_[-3:] in ("059", "063", "065"):
@@ -115,7 +125,9 @@ def _kamstrup(meter: Meter, raw: Mapping[Q, int], scalers: Scalers) -> Scalers:
         most = _OFF_SCALE * _apparent_power(raw, current, voltage) + _UNSEEN
         while power > -2 and obis.scale(_power(raw), power) > most:
             power -= 1
-    return Scalers(power, energy, current, voltage, factor)
+    return scalers._replace(
+        power=power, energy=energy, current=current, voltage=voltage
+    )
 
 
 def _is_milliampere(raw: Mapping[Q, int], voltage: int) -> bool:
@@ -123,24 +135,31 @@ def _is_milliampere(raw: Mapping[Q, int], voltage: int) -> bool:
     expected = power = 0.0
     phases = zip(_VOLTAGES, _CURRENTS, _FACTORS, _IMPORTS, _EXPORTS, strict=True)
     for u, i, factor, into, out in phases:
-        expected += raw.get(u, 0) * raw.get(i, 0) * raw.get(factor, 0)
-        power += raw.get(into, 0) + raw.get(out, 0)
+        flow = raw.get(into, 0) + raw.get(out, 0)
+        # No power where a direction is left out proves nothing.
+        if flow or (into in raw and out in raw):
+            expected += raw.get(u, 0) * raw.get(i, 0) * raw.get(factor, 0)
+            power += flow
     return obis.scale(expected, voltage - 4) > _OFF_SCALE * power + _UNSEEN
 
 
 def _landis_gyr(meter: Meter, raw: Mapping[Q, int], scalers: Scalers) -> Scalers:
-    """Find out the scale of voltage and current of a Landis+Gyr meter.
+    """Find out the scale of voltage, current and frequency of a Landis+Gyr meter.
 
-    The E450 sends whole volts and 0.01 A, the E360 0.1 V. Behind transformers the
+    The E450 sends whole volts and hertz and 0.01 A, the E360 0.1 V. Behind transformers the
     current is on a coarser scale; it must carry the power.
     """
-    current, voltage = scalers.current, _voltage_scaler(raw, scalers.voltage)
+    current = scalers.current
+    voltage = _fitting(raw, _VOLTAGES, scalers.voltage, _HIGHEST_VOLTAGE)
     if any(raw.get(quantity) for quantity in _VOLTAGES):
         power = _power(raw)
         while current < 0 and power > _UNSEEN + _OFF_SCALE * _apparent_power(
             raw, current, voltage
         ):
             current += 1
+    if Q.FREQUENCY in raw:
+        frequency = _fitting(raw, (Q.FREQUENCY,), 0, _HIGHEST_FREQUENCY)
+        scalers = scalers._replace(frequency=frequency)
     return scalers._replace(current=current, voltage=voltage)
 
 
@@ -161,10 +180,12 @@ _KAMSTRUP: Final = Family(
 )
 # Regionalwerke Baden, Bedienungsanleitung SmartMeter (E450): push lists of Switzerland.
 _LANDIS_GYR: Final = Family(
-    "Landis+Gyr", Scalers(current=-2, voltage=0, factor=-3), _landis_gyr
+    "Landis+Gyr",
+    Scalers(current=-2, voltage=0, factor=-3, frequency=0, angle=0),
+    _landis_gyr,
 )
 # The E570 behind transformers sends 64 bits throughout and whole amperes.
-_E570: Final = _LANDIS_GYR._replace(scalers=Scalers(factor=-3))
+_E570: Final = _LANDIS_GYR._replace(scalers=Scalers(factor=-3, frequency=0, angle=0))
 # Iskraemeco AM550 and IE.5 as captured in Slovenia, Croatia and Switzerland.
 _ISKRA: Final = Family("Iskraemeco", Scalers(current=-2, voltage=-1, factor=-3))
 _UNKNOWN: Final = Family()
@@ -211,21 +232,27 @@ _KFM: Final = ("list_version", "id", "type", *_POWERS)
 _KFM_1: Final = (*_KFM, Q.CURRENT_L1, Q.VOLTAGE_L1)
 _KFM_3: Final = (*_KFM, *_CURRENTS, *_VOLTAGES)
 _AUSTRIA: Final = (None, "id", None, None, *_ENERGIES, *_POWERS[:2])
+_FIRST_PHASE: Final = (Q.VOLTAGE_L1, Q.CURRENT_L1)
+_HR_COUNTERS: Final = ("id", None, None, *_IMPORT_TARIFFS, *_EXPORT_TARIFFS)
 _HR_PHASES: Final = (*_IMPORTS, *_EXPORTS, *_VOLTAGES, *_CURRENTS)
 # What identifies the list in one variant is the serial number in another.
 _ISK: Final = ("logical_device_name", "id_alt")
+_ISK_COUNTERS: Final = (
+    *_ISK,
+    None,
+    Q.TARIFF,
+    *_IMPORT_TARIFFS,
+    *_EXPORT_TARIFFS,
+    *_ENERGIES[2:],
+)
 
-# By the types of the values, see `_LETTERS`. Kaifa HAN OBIS codes KFM_001, p. 2 to 5:
-# lists 2 and 3, three phases and one. Swedish MA304T4 send counters of 64 bits.
-_KAIFA_ROWS: Final = {
-    "ooouuuuuuuuuutuuuu": Row(_KAIFA, (*_KFM_3, "clock", *_ENERGIES)),
-    "ooouuuuuuuuuutllll": Row(_KAIFA, (*_KFM_3, "clock", *_ENERGIES)),
-    "ooouuuuuutuuuu": Row(_KAIFA, (*_KFM_1, "clock", *_ENERGIES)),
-    "ooouuuuuutllll": Row(_KAIFA, (*_KFM_1, "clock", *_ENERGIES)),
-    "ooouuuuuuuuuu": Row(_KAIFA, _KFM_3),
-    "ooouuuuuu": Row(_KAIFA, _KFM_1),
-}
+# By the types of the values, see `_types`.
 _POSITIONAL: Final = {
+    # Kaifa HAN OBIS codes KFM_001, p. 2 to 5: lists 2 and 3, three phases and one.
+    "koouuuuuuuuuutuuuu": Row(_KAIFA, (*_KFM_3, "clock", *_ENERGIES)),
+    "koouuuuuutuuuu": Row(_KAIFA, (*_KFM_1, "clock", *_ENERGIES)),
+    "koouuuuuuuuuu": Row(_KAIFA, _KFM_3),
+    "koouuuuuu": Row(_KAIFA, _KFM_1),
     # Oesterreichs Energie, Smart Meter customer interfaces, variant 1: Iskraemeco and
     # Siemens of Carinthia. Time and date are those of the notification.
     "oooouuuuuuoo": Row(_UNKNOWN, _AUSTRIA),
@@ -234,71 +261,67 @@ _POSITIONAL: Final = {
     # The same, variant 6: Landis+Gyr of Burgenland, with and without phase angles.
     "hhhhhhuuuuhhho": Row(
         _LANDIS_GYR,
-        (*_VOLTAGES, *_CURRENTS, *_POWERS[:2], *_ENERGIES[:2], None, None, None, "id"),
+        (*_VOLTAGES, *_CURRENTS, *_POWERS[:2], *_ENERGIES[:2], *_ANGLES, "id"),
     ),
     "hhhhhhuuuuo": Row(
         _LANDIS_GYR, (*_VOLTAGES, *_CURRENTS, *_POWERS[:2], *_ENERGIES[:2], "id")
     ),
+    # Slovenia, Landis+Gyr E450 as captured. The second list begins with the number of
+    # the grid company, which the first does not name: one id is enough.
+    "duuuuuuuu": Row(_LANDIS_GYR, ("id", *_POWERS, *_ENERGIES)),
+    "dhhhhhhhuuuuuu": Row(
+        _LANDIS_GYR,
+        (None, Q.FREQUENCY, *_CURRENTS, *_VOLTAGES, *_IMPORTS, *_EXPORTS),
+    ),
     # Slovenia, Iskraemeco AM550 as captured: three-phase and one-phase values, then
     # the counters with the state of the breaker and the tariff, then counters only.
-    "oouuuuhhhhhhuuuuuu": Row(
+    "iouuuuhhhhhhuuuuuu": Row(
         _ISKRA, (*_ISK, *_POWERS, *_VOLTAGES, *_CURRENTS, *_IMPORTS, *_EXPORTS)
     ),
-    "oohhhhhhuuuu": Row(_ISKRA, (*_ISK, *_VOLTAGES, *_CURRENTS, *_POWERS)),
-    "oouuuuhhuu": Row(
-        _ISKRA,
-        (
-            *_ISK,
-            *_POWERS,
-            Q.VOLTAGE_L1,
-            Q.CURRENT_L1,
-            Q.ACTIVE_POWER_IMPORT_L1,
-            Q.ACTIVE_POWER_EXPORT_L1,
-        ),
+    "iohhhhhhuuuu": Row(_ISKRA, (*_ISK, *_VOLTAGES, *_CURRENTS, *_POWERS)),
+    "iouuuuhhuu": Row(
+        _ISKRA, (*_ISK, *_POWERS, *_FIRST_PHASE, _IMPORTS[0], _EXPORTS[0])
     ),
-    "oouuuuhuu": Row(_ISKRA, (*_ISK, *_POWERS, Q.VOLTAGE_L1, None, None)),
-    "ooeouuuuuuuu": Row(
-        _ISKRA,
-        (*_ISK, None, None, *_IMPORT_TARIFFS, *_EXPORT_TARIFFS, *_ENERGIES[2:]),
-    ),
-    "oozouuuuuuuu": Row(
-        _ISKRA,
-        (*_ISK, None, None, *_IMPORT_TARIFFS, *_EXPORT_TARIFFS, *_ENERGIES[2:]),
-    ),
-    "ouuuuuuuu": Row(
+    "iohhuuuu": Row(_ISKRA, (*_ISK, *_FIRST_PHASE, *_POWERS)),
+    "iouuuuhuu": Row(_ISKRA, (*_ISK, *_POWERS, Q.VOLTAGE_L1, None, None)),
+    "ioeouuuuuuuu": Row(_ISKRA, _ISK_COUNTERS),
+    "iozouuuuuuuu": Row(_ISKRA, _ISK_COUNTERS),
+    "iuuuuuuuu": Row(
         _ISKRA, (_ISK[0], *_POWERS[:2], *_IMPORT_TARIFFS, *_EXPORT_TARIFFS)
     ),
-    "obuu": Row(_ISKRA, ("id", None, *_ENERGIES[:2])),
-    # Croatia, Iskraemeco IE.5 as captured; the number after the powers looks like the
-    # power factor, the last ones are limits and the breaker.
-    "ooouuuuuuuuuuuuhuuuuuuhhhhhhuaaaz": Row(
-        _ISKRA,
-        (
-            "id",
-            None,
-            None,
-            *_IMPORT_TARIFFS,
-            *_EXPORT_TARIFFS,
-            *_QUADRANTS,
-            *_POWERS[:2],
-            None,
-            *_HR_PHASES,
-        ),
+    "dbuu": Row(_ISKRA, ("id", None, *_ENERGIES[:2])),
+    # Croatia, Iskraemeco IE.5 as captured, with quadrants and without; the last ones are
+    # limits and the breaker.
+    "doouuuuuuuuuuuuhuuuuuuhhhhhhuaaaz": Row(
+        _ISKRA, (*_HR_COUNTERS, *_QUADRANTS, *_POWERS[:2], Q.POWER_FACTOR, *_HR_PHASES)
+    ),
+    "doouuuuuuuuuuuuuuhhhhhhuaaaz": Row(
+        _ISKRA, (*_HR_COUNTERS, *_POWERS[:2], *_HR_PHASES)
     ),
 }
 _KAIFA_LIST_1: Final = Row(_KAIFA._replace(manufacturer=None), _POWERS[:1])
 
+# Firmware changes how wide a number is and whether it has a sign, not what it means.
 _LETTERS: Final = {
     ARRAY: "a",
     0x03: "z",
+    0x05: "u",
     0x06: "u",
     OCTETS: "o",
     TEXT: "o",
+    0x10: "h",
     0x11: "b",
-    0x12: "h",
-    0x15: "l",
+    LONG_UNSIGNED: "h",
+    LONG64: "u",
+    0x15: "u",
     ENUM: "e",
 }
+# What the text says that a list begins with: who made it, or a serial number.
+_TEXTS: Final = (
+    (re.compile("KFM_001"), "k"),
+    (re.compile("ISK.*"), "i"),
+    (re.compile("[0-9]+"), "d"),
+)
 
 # Codes that say who the meter is; several makers have their own.
 IDENTITY: Final = {
@@ -376,35 +399,30 @@ def _row(
     """Find the row of a positional list, None if the list is none."""
     if notification.body.tag != STRUCTURE or not items:
         return None
-    types = "".join(
-        "t" if _is_clock(item) else _LETTERS.get(item.tag, "?") for item in items
-    )
-    first, time = _text(items[0]), notification.time
-    if first == "KFM_001":
-        return _kaifa_row(types, items)
+    types, time = _types(items), notification.time
     # The short list of Kaifa is one number; its date-time has the tag others omit.
     if types == "u" and time is not None and apdu[time.start - 2] == OCTETS:
         return _KAIFA_LIST_1
     row = _POSITIONAL.get(types)
-    if row is not None and row.fields[0] == _ISK[0] and first[:3] != "ISK":
-        return None
+    # Of Kaifa's types MA1.. have one phase, MA3.. three.
+    if types[0] == "k" and row is not None:
+        phases = {"MA1": False, "MA3": True}.get(_text(items[2])[:3])
+        if phases is (Q.CURRENT_L2 not in row.fields):
+            return None
     return row
 
 
-def _kaifa_row(types: str, items: tuple[Node, ...]) -> Row | None:
-    """Find the row of a Kaifa list, which a later version may make longer.
-
-    MA1.. are the types with one phase, MA3.. those with three.
-    """
-    phases = {"MA1": 1, "MA3": 3}.get(_text(items[2])[:3] if len(items) > 2 else "")
-    for known, row in _KAIFA_ROWS.items():
-        if phases is None:
-            fits = types == known
-        else:
-            fits = phases == (1 if row.fields[: len(_KFM_1)] == _KFM_1 else 3)
-        if fits and types.startswith(known):
-            return row
-    return None
+def _types(items: tuple[Node, ...]) -> str:
+    """Write the types of the values with a letter each, see `_LETTERS` and `_TEXTS`."""
+    types = "".join(
+        "t" if _is_clock(item) else _LETTERS.get(item.tag, "?") for item in items
+    )
+    if types[0] == "o":
+        text = _text(items[0])
+        for pattern, letter in _TEXTS:
+            if pattern.fullmatch(text):
+                return letter + types[1:]
+    return types
 
 
 def _positional(row: Row, items: tuple[Node, ...]) -> _Contents:
@@ -412,7 +430,12 @@ def _positional(row: Row, items: tuple[Node, ...]) -> _Contents:
     for field, leaf in zip(row.fields, items, strict=False):
         if field is None or not isinstance(leaf, Leaf):
             continue
-        if isinstance(field, Q):
+        if field is Q.TARIFF:
+            # A number all the same, as two octets
+            if isinstance(leaf.value, bytes) and len(leaf.value) == 2:
+                number = leaf._replace(tag=LONG_UNSIGNED)
+                contents.registers.append(ListRegister(field, number, 0, obis.NO_UNIT))
+        elif isinstance(field, Q):
             contents.registers.append(ListRegister(field, leaf))
         elif field == "clock":
             contents.clocks.append(leaf)
@@ -490,7 +513,11 @@ def _described_family(contents: _Contents) -> Family:
     """Tell the makers that send described lists apart."""
     if contents.identity.get("logical_device_name", "").startswith("ISK"):
         return _ISKRA
-    if any(register.leaf.tag == LONG64 for register in contents.registers):
+    if contents.registers and all(
+        register.leaf.tag == LONG64
+        for register in contents.registers
+        if register.quantity in _CURRENTS
+    ):
         return _E570
     return _LANDIS_GYR
 

@@ -100,10 +100,21 @@ _ELECTRICITY: Final[dict[tuple[int, int, int], tuple[Quantity, int]]] = {
 
 UNITS: Final[dict[Quantity, int]] = dict(_ELECTRICITY.values())
 
+# Above these it is no value: Landis+Gyr sends an angle of 400 where no current flows,
+# E.ON Hungary a power factor of 4.5.
+LIMITS: Final = {
+    **dict.fromkeys((name for name in UNITS if UNITS[name] == DEGREE), 360),
+    **dict.fromkeys((name for name in UNITS if UNITS[name] == NO_UNIT), 1),
+}
+
 _BY_CODE: Final[dict[bytes, Quantity]] = {
     bytes((1, channel, *code, 255)): quantity
     for code, (quantity, _) in _ELECTRICITY.items()
     for channel in (0, 1)
+} | {
+    # The hour list of Landis+Gyr's E350 in Norway has its counters under A = 0.
+    bytes((0, 0, code, 8, 0, 255)): _ELECTRICITY[code, 8, 0][0]
+    for code in (1, 2, 3, 4)
 }
 
 _TEXT: Final = re.compile(
@@ -123,7 +134,7 @@ def exponent(quantity: Quantity, scaler: int) -> int:
     `scaler` is the power of ten to the DLMS unit; energies are kWh and kvarh here and
     Wh and varh there.
     """
-    return scaler - 3 if UNITS[quantity] in (WATT_HOUR, VAR_HOUR) else scaler
+    return scaler - 3 if UNITS.get(quantity) in (WATT_HOUR, VAR_HOUR) else scaler
 
 
 def values(registers: Iterable[Register]) -> dict[Quantity, float]:

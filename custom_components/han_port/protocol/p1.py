@@ -285,12 +285,6 @@ _TOTALS: Final = {
         _Q.ENERGY_EXPORT_T4,
     ),
 }
-_POWER_FACTORS: Final = (
-    _Q.POWER_FACTOR,
-    _Q.POWER_FACTOR_L1,
-    _Q.POWER_FACTOR_L2,
-    _Q.POWER_FACTOR_L3,
-)
 
 # Who the meter is. Poland writes the type into 96.1.1, so 96.1.0 goes first.
 _IDS: Final = (
@@ -671,7 +665,9 @@ class Layout:
             and (tariffs := [tariff for tariff in all_tariffs if tariff in numbers])
             and len({numbers[tariff].exponent for tariff in tariffs}) == 1
         ]
-        self._power_factors = [name for name in _POWER_FACTORS if name in numbers]
+        self._limited = [
+            (name, obis.LIMITS[name]) for name in numbers if name in obis.LIMITS
+        ]
 
         spans = [(number.start, number.end) for number in numbers.values()]
         self._fields = _Fields(payload, spans)
@@ -709,9 +705,8 @@ class Layout:
         values = dict(zip(self._quantities, numbers))  # noqa: B905
         for total, places in self._totals:
             values[total] = sum(raws[n] for n in places) / self._divisors[places[0]]
-        for name in self._power_factors:
-            # E.ON Hungary sends 4.5.
-            if values[name] > 1:
+        for name, limit in self._limited:
+            if values[name] > limit:
                 del values[name]
         return MeterReading(
             self._meter,
