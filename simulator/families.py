@@ -18,6 +18,7 @@ from .encode import (
     STRAY_TAG,
     STRUCTURE,
     TEXT,
+    U8,
     U16,
     U32,
     U64,
@@ -123,10 +124,16 @@ AIDON = DlmsLayout(
 )
 # Newer firmware states neither deviation nor status.
 AIDON_2023 = replace(AIDON, clock=Clock(STANDARD_TIME, status=0xFF, sunday=0))
-# Landis+Gyr E350 for Norway: Aidon's layout with currents in 0.01 A. Its list 3 was never
-# captured; it is taken to be Aidon's too.
+# Landis+Gyr E350 for Norway: Aidon's layout with currents in 0.01 A. Of its list 3 a single
+# one was published, not intact, with counters under A = 0 and in Wh.
 E350 = replace(
-    AIDON, lists=_aidon(-2), clock=Clock(STANDARD_TIME, deviation=0, status=0)
+    AIDON,
+    lists=_lists(
+        _aidon(-2)[1],
+        _aidon(-2)[2],
+        [Row("meter_time", "0-0:1.0.0", OCTETS), *_energy("0-0", U32, 0)],
+    ),
+    clock=Clock(STANDARD_TIME, deviation=0, status=0),
 )
 
 # Kaifa KFM_001. The document says long and long-unsigned for currents and voltages; every
@@ -338,6 +345,23 @@ E450_AT = replace(
     wrap=partial(one_frame, address=bytes.fromhex("ceff 03")),
 )
 
+# Landis+Gyr E450 of Slovenia, as captured: values alone, in two lists by turns. The one of
+# phases begins with the number that the grid company gave the meter.
+E450_SI = replace(
+    E450_AT,
+    lists={
+        2: [Row("meter_id", "", OCTETS), *_power("1-0"), *_energy("1-0", U32, 0)],
+        4: [
+            Row("company_number", "", OCTETS),
+            Row("frequency", "", U16),
+            *_phases("current", "1-0", CURRENTS, U16, -2, A),
+            *_phases("voltage", "1-0", VOLTAGES, U16, 0, V),
+            *_each("active_power_import", "1-0", 1, "7.0", U32, 0, W),
+            *_each("active_power_export", "1-0", 2, "7.0", U32, 0, W),
+        ],
+    },
+)
+
 # Iskraemeco AM550: segments in Switzerland; two positional lists in Slovenia, one of
 # power and one of energy.
 ISKRA_CH = DlmsLayout(
@@ -391,6 +415,26 @@ ISKRA_SI = replace(
         ],
     },
     shape=positional,
+)
+
+# One phase: no current, and a name of its own in the list of energy.
+ISKRA_SI_1P = replace(
+    ISKRA_SI,
+    lists={
+        2: [
+            Row("meter_id", "", OCTETS),
+            Row("meter_id_alt", "", OCTETS),
+            *_power("1-0"),
+            *_phases("voltage", "1-0", VOLTAGES[:1], U16, -1, V),
+            Row("unknown", "", U32),
+            Row("unknown", "", U32),
+        ],
+        4: [
+            Row("serial", "", OCTETS),
+            Row("unknown", "", U8),
+            *_energy("1-0", U32, 0)[:2],
+        ],
+    },
 )
 
 
@@ -675,6 +719,14 @@ MODELS: dict[str, Model] = {
         id_length=8,
         cipher=Cipher(0x30, b"LGZ\x00"),
     ),
+    "lg-si": Model(
+        E450_SI,
+        Wiring.FOUR_WIRE,
+        ((4, 0, 2), (4, 2, 4)),
+        id="102",
+        id_length=12,
+        constants={"company_number": "4711{number}", "frequency": 50},
+    ),
     "iskra-ch": Model(
         ISKRA_CH,
         Wiring.FOUR_WIRE,
@@ -690,6 +742,18 @@ MODELS: dict[str, Model] = {
         ((5, 0, 2), (900, 0, 4)),
         id="ISK10307",
         constants={"power_list": "16820005", "energy_list": "16820006", "connected": 1},
+        line_speed=3840,
+    ),
+    "iskra-si-1p": Model(
+        ISKRA_SI_1P,
+        Wiring.ONE_PHASE,
+        ((5, 0, 2), (900, 0, 4)),
+        id="ISK1020784",
+        constants={
+            "meter_id_alt": "ISK84{number}",
+            "serial": "84{number}",
+            "unknown": 0,
+        },
         line_speed=3840,
     ),
     "p1-se": Model(

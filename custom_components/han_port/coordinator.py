@@ -470,9 +470,8 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         list that names one named ours.
         """
         own = self.config_entry.data[CONF_METER_ID]
-        names = {reading.meter.id, reading.meter.id_alt} - {None}
-        if own is not None and names:
-            self._identified = own in names
+        if own is not None and (reading.meter.id or reading.meter.id_alt):
+            self._identified = reading.meter.is_named(own)
         return self._identified
 
     def _merge(self, reading: MeterReading) -> None:

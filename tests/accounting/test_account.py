@@ -248,6 +248,19 @@ def test_other_readings(account: Account) -> None:
     assert account.as_dict() == before
 
 
+def test_two_names(account: Account) -> None:
+    """A meter that names itself in two ways goes on with its counters."""
+    device, serial = "ISK1020784605887", "84605887"
+    for seconds in range(0, 1200, 5):
+        send(account, at(0, seconds), LIST_2, meter=device, kind=None)
+        if seconds % 900 == 0:
+            values = {IMPORT: 100 + seconds / 1000}
+            send(account, at(0, seconds + 1), values, meter=serial, kind=None)
+    assert account.meter_id == device
+    # 0.9 kWh by the counter at a quarter past, and five minutes of 3.6 kW since.
+    assert account.counters[IMPORT].total == approx(101.2, abs=0.01)
+
+
 def test_new_meter(account: Account) -> None:
     """A new meter id starts new counters; the peaks stay."""
     run(account, at(0, 20), at(60))

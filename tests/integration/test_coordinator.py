@@ -726,6 +726,17 @@ async def test_second_id(hass: HomeAssistant, port: Port) -> None:
     assert connection(hass) == "on"
 
 
+async def test_serial_number(hass: HomeAssistant, port: Port) -> None:
+    """A meter that names itself by device in one list and by number in another is one."""
+    meter = Sender("iskra-si-1p")
+    await set_up(hass, make_entry(meter))
+    await say(hass, port, meter.list(2, active_power_import=300))
+    await say(hass, port, meter.list(4, energy_import=1234.567))
+    await say(hass, port, meter.list(2, active_power_import=400))
+    assert state(hass, "active_power_import", meter.id) == "400.0"
+    assert state(hass, "energy_import", meter.id) == "1234.567"
+
+
 @pytest.mark.usefixtures("entry")
 async def test_value_that_is_sent_seldom(
     hass: HomeAssistant, port: Port, freezer: FrozenDateTimeFactory

@@ -39,9 +39,9 @@ def clocks(frame: bytes) -> list[datetime]:
     ]
 
 
-def raw_import(frame: bytes) -> int:
+def raw_import(frame: bytes, code: bytes = ENERGY_IMPORT) -> int:
     """Return the number after the code of the energy imported."""
-    (number,) = struct.unpack(">I", frame.partition(ENERGY_IMPORT)[2][:4])
+    (number,) = struct.unpack(">I", frame.partition(code)[2][:4])
     return int(number)
 
 
@@ -132,15 +132,26 @@ def test_hour_offset(
     assert meter.moment(when, 3).counted == SIX
 
 
-@pytest.mark.parametrize("name", ["aidon-3p", "aidon-1p", "lg-e350"])
-def test_hour_list_of_aidon(name: str) -> None:
-    """Its clock says the full hour in standard time; its counters, in 10 Wh, are of then."""
+@pytest.mark.parametrize(
+    ("name", "code", "per_kwh"),
+    [
+        ("aidon-3p", ENERGY_IMPORT, 100),
+        ("aidon-1p", ENERGY_IMPORT, 100),
+        ("lg-e350", b"\0" + ENERGY_IMPORT[1:], 1000),
+    ],
+)
+def test_hour_list_of_aidon(name: str, code: bytes, per_kwh: int) -> None:
+    """Its clock says the full hour in standard time, and its counters are of then.
+
+    They are in 10 Wh, those of an E350 in Wh.
+    """
     meter = create(name, seed=1)
     for hour in range(30):
         at = SIX + hour * HOUR
         frame = meter.message(at + timedelta(seconds=10), 3)
         assert clocks(frame) == [at.astimezone(STANDARD_TIME).replace(tzinfo=None)]
-        assert raw_import(frame) == int(meter.energy_import(at) * 100 + 1e-6)
+        counted = int(meter.energy_import(at) * per_kwh + 1e-6)
+        assert raw_import(frame, code) == counted
 
 
 def test_hour_list_of_kaifa() -> None:

@@ -18,9 +18,6 @@ from simulator.encode import OSLO, VARH, WH, Line, P1Layout
 
 # Export, and an hour list soon.
 START = datetime(2024, 7, 14, 10, 59, 45, tzinfo=UTC)
-# Sent, and left alone by the decoder: angles follow from the powers, and the active
-# tariff is read from telegrams only.
-UNREAD = {"phase_angle_l1", "phase_angle_l2", "phase_angle_l3", "tariff"}
 END = START + timedelta(seconds=31)
 AUTUMN = datetime(2026, 10, 25, 0, 59, 45, tzinfo=UTC)  # the clock goes back at 1:00
 SPRING = datetime(2026, 3, 29, 0, 59, 45, tzinfo=UTC)  # the clock goes forward at 1:00
@@ -47,11 +44,7 @@ def steps(meter: SimulatedMeter, kind: int) -> dict[Quantity, float]:
             row.key: 10.0**row.scaler / (1000 if row.unit in (WH, VARH) else 1)
             for row in layout.lists[kind]
         }
-    return {
-        Quantity(key): size
-        for key, size in sizes.items()
-        if key in Quantity and key not in UNREAD
-    }
+    return {Quantity(key): size for key, size in sizes.items() if key in Quantity}
 
 
 def decoder(meter: SimulatedMeter) -> Decoder:
@@ -104,9 +97,14 @@ def test_identity(name: str) -> None:
     readings = [
         outcome.result for _, each in sent for outcome in decoder(meter).decode(each)
     ]
-    ids = {each.meter.id for each in readings if isinstance(each, MeterReading)}
+    meters = [each.meter for each in readings if isinstance(each, MeterReading)]
+    named = [each for each in meters if each.id is not None]
     silent = {"aidon-se", "p1-se"}
-    assert ids - {None} == (set() if name in silent else {meter.id})
+    assert (not named) == (name in silent)
+    assert all(each.is_named(meter.id) for each in named)
+    # One names itself in another way in the list with its counters.
+    others = {each.id for each in named} - {meter.id}
+    assert others == ({meter.id[-8:]} if name == "iskra-si-1p" else set())
 
 
 ENCRYPTED = [name for name, model in MODELS.items() if model.cipher]

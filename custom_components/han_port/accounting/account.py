@@ -114,9 +114,10 @@ class Account:
             if values.get(power, inf) <= MAX_WATTS
         }
         if reading.meter.id is not None and (counters or powers):
-            if self.meter_id not in (None, reading.meter.id):
-                self._begin()
-            self.meter_id = reading.meter.id
+            if self.meter_id is None or not reading.meter.is_named(self.meter_id):
+                if self.meter_id is not None:
+                    self._begin()
+                self.meter_id = reading.meter.id
 
         new_window = False
         for name, watts in powers.items():

@@ -188,6 +188,22 @@ class Meter:
     channel: int | None = None
     id_raw: str | None = None
 
+    def is_named(self, name: str) -> bool:
+        """Say whether a name, `id` of one list, is that of the meter of this list."""
+        return any(
+            own is not None and (own == name or _is_serial(own, name))
+            for own in (self.id, self.id_alt)
+        )
+
+
+def _is_serial(one: str, other: str) -> bool:
+    """Say whether the device name of an Iskraemeco ends in its serial number.
+
+    One-phase AM550 name themselves so in one list and so in the other.
+    """
+    serial, device = sorted((one, other), key=len)
+    return len(serial) > 7 and device.startswith("ISK") and device.endswith(serial)
+
 
 class MeterReading(NamedTuple):
     """All that one message says about one meter.
