@@ -65,6 +65,16 @@ class Outcome:
         self.hours: defaultdict[datetime, float] = defaultdict(float)
         self.shed = 0.0
         self.switched: Counter[tuple[str, int]] = Counter()
+        self._last: dict[str, datetime] = {}
+        # The shortest time between two switchings of one load
+        self.closest = timedelta.max
+
+    def switch(self, load: str, when: datetime) -> None:
+        """Take note of a switching."""
+        self.switched[load, (when - BEGIN).days] += 1
+        if (last := self._last.get(load)) is not None:
+            self.closest = min(self.closest, when - last)
+        self._last[load] = when
 
     @property
     def above(self) -> int:
@@ -149,7 +159,8 @@ async def live(
         watts = base
         for name, draw in wanted.items():
             on = hass.states.is_state(name, "on")
-            outcome.switched[name, step // 2880] += on is not before[name]
+            if on is not before[name]:
+                outcome.switch(name, now)
             before[name] = on
             watts += draw if on else 0
             outcome.shed += 0.5 if draw and not on else 0
@@ -169,11 +180,12 @@ async def live(
 async def test_blueprint(
     home: HomeAssistant, freezer: FrozenDateTimeFactory, seed: int
 ) -> None:
-    """No hour above the limit, and no load switched more than 20 times a day."""
+    """No hour above the limit, no load switched over 20 times a day or twice in 10 minutes."""
     outcome = await live(home, freezer, seed, BLUEPRINT)
     print(f"\nblueprint {seed}: {outcome.above} {outcome.shed:.0f} {outcome.most}")  # noqa: T201 (the table)
     assert outcome.above == 0
     assert outcome.most <= 20
+    assert outcome.closest >= timedelta(minutes=10)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

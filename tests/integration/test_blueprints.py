@@ -74,11 +74,13 @@ class House:
         """Say which are on."""
         return [self.hass.states.is_state(name, "on") for name in names]
 
-    async def shed_loads(self, memory: str = "") -> None:
+    async def shed_loads(
+        self, memory: str = "", loads: list[str] = LOADS, longest: int = 255
+    ) -> None:
         """Have two loads and stay below 5 kWh."""
         for domain, config in (
             ("input_boolean", {"car": None, "heat": None}),
-            ("input_text", {"memory": {"initial": memory, "max": 255}}),
+            ("input_text", {"memory": {"initial": memory, "max": longest}}),
             ("homeassistant", {}),
         ):
             assert await async_setup_component(self.hass, domain, {domain: config})
@@ -88,7 +90,7 @@ class House:
             available="sensor.available",
             forecast="sensor.forecast",
             limit="number.limit",
-            loads=LOADS,
+            loads=loads,
             powers="7000, 1500",
             memory="input_text.memory",
         )
@@ -261,6 +263,78 @@ async def test_shed_turned_on_by_hand(house: House) -> None:
     await house.turn_on(LOADS[0])
     await house.wait(seconds=30)
     assert house.memory() == ""
+
+
+async def test_shed_turned_off_by_hand(house: House) -> None:
+    """What a person turned off meanwhile is not turned on."""
+    await house.shed_loads(memory=",".join(LOADS))
+    await house.turn_on(LOADS[0])
+    await house.wait(minutes=1)
+    await house.hass.services.async_call(
+        "homeassistant", "turn_off", {"entity_id": LOADS[0]}, blocking=True
+    )
+    await house.set(sensor__available=20_000, sensor__forecast=1)
+    await house.wait(minutes=59)
+    assert house.on(*LOADS) == [False, True]
+
+
+async def test_shed_no_limit(house: House) -> None:
+    """With the limit at 0 all come back, but not while the meter is silent."""
+    await house.shed_loads(memory=",".join(LOADS))
+    await house.set(number__limit=0, sensor__available="unknown")
+    await house.set(sensor__forecast="unavailable")
+    await house.wait(minutes=20)
+    assert house.on(*LOADS) == [False, False]
+    await house.set(sensor__forecast=9)
+    await house.wait(minutes=1)
+    assert house.on(*LOADS) == [True, True]
+    await house.wait(minutes=20)
+    assert house.on(*LOADS) == [True, True]
+    assert house.memory() == ""
+
+
+async def test_shed_disobedient(house: House) -> None:
+    """A load that does not obey is told once in its time, and the next goes off."""
+    stuck = "switch.stuck"
+    calls = async_mock_service(house.hass, "switch", "turn_off")
+    house.hass.states.async_set(stuck, "on")
+    await house.shed_loads(loads=[stuck, *LOADS])
+    await house.turn_on(*LOADS)
+    await house.wait(minutes=11)
+    await house.set(sensor__available=-500, sensor__forecast=5.2)
+    await house.wait(minutes=1)
+    assert house.on(*LOADS) == [False, True]
+    await house.wait(minutes=8)
+    assert house.on(*LOADS) == [False, False]
+    assert len(calls) == 1
+    await house.wait(minutes=5)
+    assert len(calls) == 2
+
+
+async def test_restore_disobedient(house: House) -> None:
+    """A load that does not come on stays noted until it does."""
+    stuck = "switch.stuck"
+    calls = async_mock_service(house.hass, "switch", "turn_on")
+    house.hass.states.async_set(stuck, "off")
+    await house.shed_loads(memory=stuck, loads=[stuck])
+    await house.set(sensor__available=20_000, sensor__forecast=1)
+    await house.wait(minutes=18)
+    assert len(calls) > 1
+    assert house.memory() == stuck
+    house.hass.states.async_set(stuck, "on")
+    await house.wait(minutes=1)
+    assert house.memory() == ""
+
+
+async def test_shed_short_memory(house: House) -> None:
+    """What does not fit into the text helper is not turned off: it would stay so."""
+    await house.shed_loads(longest=len(LOADS[1]))
+    await house.turn_on(*LOADS)
+    await house.wait(minutes=11)
+    await house.set(sensor__available=-500, sensor__forecast=5.2)
+    await house.wait(minutes=1)
+    assert house.on(*LOADS) == [False, True]
+    assert house.memory() == LOADS[0]
 
 
 async def test_shed_noise(house: House) -> None:
