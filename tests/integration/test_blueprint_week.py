@@ -7,6 +7,7 @@ in the environment runs all seven days of all five seeds, for the table (`-s` sh
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+import logging
 from math import pi, sin
 import os
 from pathlib import Path
@@ -122,9 +123,15 @@ PLAIN = {
 
 @pytest.fixture
 async def home(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, tmp_path: Path
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> AsyncIterator[HomeAssistant]:
     """Give a Home Assistant with the blueprints, two loads and a memory."""
+    # What is logged of each step takes longer than the step.
+    caplog.set_level(logging.ERROR, "homeassistant")
+    caplog.set_level(logging.ERROR, "asyncio")
     shutil.copytree(Path(__file__).parents[2] / "blueprints", tmp_path / "blueprints")
     hass.config.config_dir = str(tmp_path)
     freezer.move_to(BEGIN - HOUR)
