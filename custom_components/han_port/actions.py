@@ -24,7 +24,7 @@ from homeassistant.util import dt as dt_util
 from .accounting import Settlement, Window
 from .const import CONF_LINE, DOMAIN
 from .coordinator import HanPortConfigEntry, HanPortCoordinator
-from .diagnostics import masked_recording, without_host
+from .masking import masked_recording, without_host
 from .protocol import Quantity
 from .topic import is_topic
 
@@ -175,7 +175,9 @@ async def _async_record(call: ServiceCall) -> ServiceResponse:
         coordinator.chunk_listeners.discard(take)
     if masked:
         chunks = await call.hass.async_add_executor_job(
-            partial(masked_recording, chunks, entry, whole=is_topic(coordinator.device))
+            partial(
+                masked_recording, chunks, entry.data, whole=is_topic(coordinator.device)
+            )
         )
     return {
         "device": without_host(coordinator.device) if masked else coordinator.device,

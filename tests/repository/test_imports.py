@@ -20,7 +20,15 @@ MANIFEST = json.loads((FOLDER / "manifest.json").read_text())
 # Each module imports from tiers below its own; those not named here stand on the top tier
 TIERS = (
     {"const", "protocol"},
-    {"accounting", "continuity", "diagnosis", "publishing", "scaling", "source"},
+    {
+        "accounting",
+        "continuity",
+        "diagnosis",
+        "masking",
+        "publishing",
+        "scaling",
+        "source",
+    },
     {"options", "statistics", "takeover", "topic"},
     {"search"},
     {"coordinator"},

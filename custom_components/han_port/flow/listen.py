@@ -18,10 +18,10 @@ from homeassistant.core import callback
 from homeassistant.helpers.event import async_track_time_interval
 
 from .. import takeover
-from ..const import DOMAIN
+from ..const import CONF_METER_ID, DOMAIN
 from ..coordinator import make_decoder
 from ..diagnosis import Diagnosis, Heard
-from ..diagnostics import masked_frame
+from ..masking import identities, masked_frame
 from ..protocol import Look
 from ..protocol.envelope import Contents, Said
 from ..source import OpenFailure, SourceError
@@ -127,8 +127,15 @@ class ListenSteps(Steps):
             "telnet": re.sub("^.*://", "rfc2217://", self._device),
             "seconds": str(self._seconds),
             "issues": ISSUES_URL,
-            "sample": masked_frame(heard.unknown) if heard.unknown else "–",
+            "sample": self._sample(),
         }
+
+    def _sample(self) -> str:
+        """Give a message that is not known, in hexadecimal without any identity."""
+        if (unknown := self._heard.unknown) is None:
+            return "–"
+        meter_id = self._heard.meter and self._heard.meter.id
+        return masked_frame(unknown, identities([unknown], {CONF_METER_ID: meter_id}))
 
     @property
     def _may_go_on(self) -> bool:
