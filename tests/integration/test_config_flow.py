@@ -46,6 +46,7 @@ from homeassistant.data_entry_flow import (
 )
 from homeassistant.util import dt as dt_util
 import simulator
+from simulator.frames import LLC, hdlc
 from simulator.serve import TELNET
 
 # Norwegian_payload_breakdown.docx, page 1, "Aidon": three phases, list 3
@@ -778,6 +779,17 @@ async def test_user_partly_known(
     assert result["title"] == "HAN Port"
     assert result["result"].unique_id is None
     assert result["data"]["quantities"] == quantities
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_user_sample(hass: HomeAssistant, port: Port) -> None:
+    """The message that is shown for a report does not say whose meter it is."""
+    unknown = LLC + bytes.fromhex("0f4000000000 0202 0a08") + b"13943597" + b"\x11\x07"
+    port.send(hdlc(unknown, bytes.fromhex("410883")))
+    flow = await listen(hass, await begin(hass))
+    assert flow["step_id"] == "unknown_list"
+    sample = bytes.fromhex((flow["description_placeholders"] or {})["sample"])
+    assert b"\x0a\x0813900000\x11\x07" in sample
 
 
 async def test_user_once_unknown(hass: HomeAssistant, port: Port) -> None:

@@ -124,6 +124,10 @@ def find(
         ("kaifa-3p", 2, EVEN),
         ("kamstrup-3p", 10, HAN),
         ("kamstrup-3p", 10, EVEN),
+        # An adapter that has the lists at its own speed
+        ("aidon-3p", 2.5, P1),
+        ("kaifa-3p", 2, P1),
+        ("kamstrup-3p", 10, P1),
         ("p1-se", 5, P1),
         ("p1-se", 10, P1),
         ("dsmr5", 1, P1),
@@ -189,6 +193,24 @@ def test_joined() -> None:
     detector.take(2.6, bytes(range(0x20, 0x50)))
     assert detector.change(2.7) is None
     assert detector.change(detector.deadline) == P1
+
+
+def test_few() -> None:
+    """Some bytes are noise; again and again they are a list that is much faster."""
+    detector, when = LineDetector(0, "NO"), 0.0
+
+    def hear(burst: bytes) -> Line | None:
+        nonlocal when
+        when += 2
+        detector.take(when, burst)
+        return detector.change(when + 1)
+
+    text = bytes(range(0x20, 0x50))
+    assert hear(b"\x7e\xff") is None
+    assert hear(text) == P1
+    assert [hear(b"\x7e\xff") for _ in range(5)] == [None] * 5
+    assert hear(bytes(1000)) == OLD_P1
+    assert [hear(b"\x7e\xff"), hear(b"\x81")] == [None, AM550]
 
 
 def test_endless() -> None:

@@ -18,7 +18,7 @@ from homeassistant.core import callback
 from homeassistant.helpers.event import async_track_time_interval
 
 from .. import takeover
-from ..const import CONF_METER_ID, DOMAIN
+from ..const import DOMAIN
 from ..coordinator import make_decoder
 from ..diagnosis import Diagnosis, Heard
 from ..masking import identities, masked_frame
@@ -127,15 +127,10 @@ class ListenSteps(Steps):
             "telnet": re.sub("^.*://", "rfc2217://", self._device),
             "seconds": str(self._seconds),
             "issues": ISSUES_URL,
-            "sample": self._sample(),
+            "sample": masked_frame(heard.unknown, identities([heard.unknown], {}))
+            if heard.unknown
+            else "–",
         }
-
-    def _sample(self) -> str:
-        """Give a message that is not known, in hexadecimal without any identity."""
-        if (unknown := self._heard.unknown) is None:
-            return "–"
-        meter_id = self._heard.meter and self._heard.meter.id
-        return masked_frame(unknown, identities([unknown], {CONF_METER_ID: meter_id}))
 
     @property
     def _may_go_on(self) -> bool:

@@ -45,6 +45,8 @@ _PAUSE: Final = 0.3
 # A burst that begins this soon after the line was set may have lost its beginning.
 _JOINED: Final = 0.25
 _SHORTEST: Final = 8
+# Shorter ones are noise. So many in a row are all that a line shows that is much faster.
+_FEW: Final = 2
 # Bytes that are not text by chance
 _TELLING: Final = 64
 # Bytes that are looked at of a burst, and after which one without an end is judged
@@ -138,6 +140,7 @@ class LineDetector:
 
     def _begin(self, when: float) -> None:
         self._set = self._last = when
+        self._few = 0
         self._started: float | None = None
         self._burst.clear()
 
@@ -175,7 +178,10 @@ class LineDetector:
                 self._set = when
             return None
         if len(burst) < _SHORTEST:
-            return None
+            self._few += 1
+            fastest = self.line.baudrate == _P1.baudrate
+            return None if fastest or self._few < _FEW else self._faster(when)
+        self._few = 0
         self.look = look(burst)
         if self.look is Look.TOO_FAST:
             rate = len(burst) / max(self._last - started, 0.1)
@@ -190,6 +196,13 @@ class LineDetector:
         baudrate = _HAN.baudrate if slow else _OLD_P1.baudrate
         found = [line for line in self._left if line.baudrate == baudrate]
         return self._go_on(when, found[0]) if found else self._next(when)
+
+    def _faster(self, when: float) -> Line | None:
+        """Go on with the fastest setting: of a list a slow receiver sees some bytes."""
+        found = [line for line in self._left if line.baudrate > self.line.baudrate]
+        if not found:
+            return self._next(when)
+        return self._go_on(when, max(found, key=lambda line: line.baudrate))
 
     def _next(self, when: float) -> Line | None:
         """Go on with the next setting, of the same speed first only if frames are seen."""
