@@ -195,6 +195,13 @@ def test_hacs_broken(change: dict[str, Any], complaint: str) -> None:
     assert hacs_complaints(HACS | change) == [complaint]
 
 
+def test_page() -> None:
+    """HACS shows the README, and wants a picture in it."""
+    page = (ROOT / "README.md").read_text()
+    assert page.startswith(f"# {HACS['name']}\n")
+    assert re.search(r"<img [^>]*src=\"docs/images/[\w-]+\.png\"", page)
+
+
 def brand_complaints(folder: Path) -> list[str]:
     """Say what Home Assistant and HACS would not show of a folder of pictures."""
     sizes = {}
