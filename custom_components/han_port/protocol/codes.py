@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from . import lists, obis, p1
+from . import lists, obis, telegram
 
 # An octet string of six octets, the way lists name a value (COSEM tag 9). One of an older
 # billing period ends otherwise, as do numbers that only look like it.
@@ -37,7 +37,7 @@ def _is_known(text: str) -> bool:
         code is None
         or obis.quantity(code) is not None
         or code in lists.IDENTITY
-        or text in p1.FURTHER_CODES
+        or text in telegram.FURTHER_CODES
         or text in _CLOCKS
         or _OF_SUBMETERS.match(text) is not None
     )

@@ -11,7 +11,7 @@ from enum import StrEnum
 import re
 from typing import Final, NamedTuple
 
-from . import dlms, hdlc, lists, mbus, p1, security
+from . import dlms, hdlc, lists, mbus, p1, security, telegram
 from .hdlc import HdlcFrame
 from .joiner import Joined, Joiner
 from .layout import Layout
@@ -123,7 +123,7 @@ class Decoder:
                 raise ValueError("a key has 16 bytes")
         self._encryption_key = encryption_key
         self._authentication_key = authentication_key
-        self._layouts: dict[tuple[int, str | None], Layout | p1.Layout] = {}
+        self._layouts: dict[tuple[int, str | None], Layout | telegram.Layout] = {}
         # By their lengths: what was read before and comes again.
         self._frames: dict[int, _Frame] = {}
         self._buffer = bytearray()
@@ -416,8 +416,8 @@ class Decoder:
         if payload[:1] == b"\xdb":
             flag_id = _flag_id(payload[2:5])
             payload = self._plain = security.unseal(payload, *keys)
-        telegram = payload[:1] == b"/"
-        if telegram:
+        is_telegram = payload[:1] == b"/"
+        if is_telegram:
             opened = security.unseal_telegram(payload, *keys)
             if opened != payload:
                 payload = self._plain = opened
@@ -427,8 +427,8 @@ class Decoder:
         key = len(payload), flag_id
         layout = self._layouts.get(key)
         if layout is None or not layout.fits(payload):
-            if telegram:
-                layout = p1.Layout(payload)
+            if is_telegram:
+                layout = telegram.Layout(payload)
             else:
                 notification = dlms.parse_notification(payload)
                 layout = lists.read(payload, notification, flag_id)
