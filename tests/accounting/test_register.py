@@ -187,6 +187,17 @@ def test_published_before_hour_without_power(counter: LiveCounter) -> None:
     assert counter.published == approx(counter.total, abs=0.0005)
 
 
+def test_published_before_hour_and_delay(counter: LiveCounter) -> None:
+    """A message that a bridge held back does not hide that the next is the last."""
+    run(counter, at(0, 20), at(59, 30))
+    counter.advance(at(59, 42), 3600)
+    counter.publish()
+    assert counter.published == 103.58
+    counter.advance(at(59, 50), 3600)
+    counter.publish()
+    assert counter.published == 103.6
+
+
 def test_published_before_hour_and_outage(counter: LiveCounter) -> None:
     """An interval that was long once says little of the next, so not all is published."""
     run(counter, at(0, 20), at(58, 40))

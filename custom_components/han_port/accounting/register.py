@@ -24,6 +24,8 @@ from .window import HOUR, QUARTER, Window, window_start
 # The slowest list with power comes every 15 s, and bridges thin out to one a minute.
 MAX_GAP = timedelta(seconds=90)
 _MAX_AHEAD = timedelta(seconds=15)
+# A message that a bridge held back makes the interval to the next one shorter.
+_JITTER = 1.25
 # Three phases of 100 A, the largest meter without transformers, are 69 kW.
 _MAX_KW = 100.0
 # No meter of a customer port sees more; 0xFFFFFFFF and the like do.
@@ -173,7 +175,7 @@ class LiveCounter:
                 self._mark(boundary, _Mark(integral, self._region, value))
             self.integral += _energy(when - before, power, watts)
             left = boundary + QUARTER - when
-            if left <= min(when - before, _MAX_AHEAD):
+            if left <= min(_JITTER * (when - before), _MAX_AHEAD):
                 self._ahead = _energy(left, watts, watts)
             # One false sample must not raise what counts as plausible
             self._highest = max(self._highest, min(power, watts) / 1000)
