@@ -185,6 +185,16 @@ def test_known() -> None:
     assert changed[1] == P1
 
 
+def test_goes_on() -> None:
+    """A search that begins where another was given up tries what that had not."""
+    detector, seen = LineDetector(0, "NO", P1), []
+    for _ in range(3):
+        when = detector.deadline
+        detector.take(when, bytes(range(1, 100, 7)))
+        seen.append(detector.change(detector.deadline))
+    assert seen == [OLD_P1, AM550, OLD_EVEN]
+
+
 def test_joined() -> None:
     """The rest of a message that was begun before is no proof."""
     detector = LineDetector(0, "NO")

@@ -127,10 +127,14 @@ class LineDetector:
     def __init__(
         self, when: float, country: str | None, known: Line | None = None
     ) -> None:
-        """Begin with a setting that has worked before, or with the country's."""
+        """Begin with a setting that is known, and go on behind it; or with the country's.
+
+        It has worked before, or a search that was given up has come so far.
+        """
         lines = candidates(country)
         if known is not None:
-            lines = [known] + [line for line in lines if line != known]
+            at = lines.index(known)
+            lines = lines[at:] + lines[:at]
         self._lines = lines
         self._left = lines[1:]
         self.line = lines[0]
