@@ -25,7 +25,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 import simulator
 from simulator.serve import TELNET, serve_pty, serve_tcp
-from tests.protocol.test_corpus import STREAMS
+from tests.protocol.test_corpus import CAPTURES, STREAMS, load, message
 from tests.protocol.uart import receive, wave
 
 from .conftest import Port, connection, state
@@ -282,3 +282,48 @@ async def test_corpus(
     assert flow["step_id"] == ("key" if encrypted else "confirm")
     if not encrypted:
         assert (flow["description_placeholders"] or {})["manufacturer"] != "–"
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("name", simulator.MODELS)
+async def test_models(
+    hass: HomeAssistant, ports: defaultdict[str, Port], name: str
+) -> None:
+    """Half a minute of whatever meter leads to it, or to its key."""
+    meter = simulator.create(name, seed=1)
+    ports[BRIDGE].put(sent(name=name))
+    flow = await listened(hass, await begin(hass, BRIDGE))
+    if meter.model.cipher:
+        assert flow["step_id"] == "key"
+        ports[BRIDGE].put(sent(name=name))
+        keys = {"encryption_key": meter.encryption_key.hex()}
+        flow = await hass.config_entries.flow.async_configure(flow["flow_id"], keys)
+        flow = await listened(hass, flow)
+    assert flow["step_id"] == "confirm"
+    given = flow["description_placeholders"] or {}
+    nameless = name in ("aidon-se", "p1-se")
+    assert given["meter_id"] == ("–" if nameless else meter.id)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("path", CAPTURES, ids=lambda path: path.stem)
+async def test_captures(
+    hass: HomeAssistant, ports: defaultdict[str, Port], path: Path
+) -> None:
+    """Each message of real meters ends in its meter, its key, or what is wrong with it."""
+    group, _ = load(path)
+    ports[BRIDGE].put(*map(message, group["frames"]))
+    flow = await listened(hass, await begin(hass, BRIDGE))
+    errors = {each.get("expect_error") for each in group["expected"]}
+    if group["encoding"] == "apdu":
+        # As a reader has it on MQTT; no port gives it without a frame.
+        right = {"no_valid_frame"}
+    elif "encrypted-no-key" in errors or (group["encrypted"] and None in errors):
+        right = {"key"}
+    elif None in errors:
+        right = {"confirm"}
+    elif "unsupported" in errors:
+        right = {"unknown_list"}
+    else:
+        right = {"bad_checksums", "no_valid_frame"}
+    assert flow["step_id"] in right
