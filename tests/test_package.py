@@ -99,7 +99,7 @@ def make_old(checkout: Path) -> None:
     path = storage / f"han_port.{entry['entry_id']}"
     whole = json.loads(path.read_text())
     for key in LATER_STORED:
-        whole["data"].pop(key, None)
+        del whole["data"][key]
     path.write_text(json.dumps(whole))
 
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 import re
 from typing import Any
+from urllib.parse import unquote
 
 import hass_frontend
 import pytest
@@ -257,6 +258,17 @@ def test_labels_broken() -> None:
     """A name that Home Assistant does not show any more is found."""
     page = "*Settings*, *Developer\n tools*, **now**, *Peak 1* *HEX dump* *We say so.*"
     assert label_complaints(page, {"settings", "peak {number}"}) == ["Developer tools"]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_address(path: Path) -> None:
+    """A link to this repository, to import from it or to open it in HACS, leads to the one of the manifest."""
+    manifest = json.loads((FOLDER / "manifest.json").read_text())
+    *_, owner, name = manifest["documentation"].split("/")
+    page = unquote(path.read_text())
+    named = re.findall(r"github\.com/([\w-]+/[\w-]+)", page)
+    named += map("/".join, re.findall(r"owner=([\w-]+)&repository=([\w-]+)", page))
+    assert {each for each in named if each != f"{owner}/{name}"} == set()
 
 
 def test_norwegian() -> None:
