@@ -96,7 +96,10 @@ def test_last_byte() -> None:
     frame = hdlc(b"\x2a", addresses="4121")
     assert len(frame) == 12
     assert parse(bytearray(frame), 0) == HdlcFrame(12, False, b"\x2a")
-    assert isinstance(parse(bytearray(frame[:11]), 0), int)
+    assert parse(bytearray(frame[:11]), 0) == 14
+    # What is none is judged by as much of it as that of any length.
+    assert parse(bytearray(frame[:10] + b"\0\x7e"), 0) == 14
+    assert parse(bytearray(frame[:2]), 0) == 14
 
 
 def test_too_short() -> None:

@@ -10,6 +10,7 @@ may open the next frame. 7E and 7D inside a frame are ordinary bytes.
 """
 
 from binascii import crc_hqx
+from contextlib import suppress
 from functools import lru_cache
 import re
 from typing import Final, NamedTuple
@@ -107,9 +108,12 @@ def parse(buffer: bytearray, start: int) -> HdlcFrame | int:
     does, in any byte 0A) is undone where the checksums then prove it.
     """
     available = len(buffer) - start
-    if available < _LONGEST_HEADER and (
-        available < 3 or available < size_at(buffer, start)
-    ):
+    if available < _LONGEST_HEADER:
+        # A last segment of a byte or two is shorter than the longest header. What is no
+        # frame is judged by as many bytes as ever.
+        if 3 <= available >= size_at(buffer, start):
+            with suppress(ProtocolError):
+                return _parse(buffer, start)
         return _LONGEST_HEADER
     try:
         return _parse(buffer, start)
