@@ -7,7 +7,7 @@ keeps its entity id, and with it its history and statistics, and all that a pers
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Self
 
@@ -368,15 +368,23 @@ def _store(hass: HomeAssistant, entry: ConfigEntry, data: dict[str, Any]) -> Non
     hass.config_entries.async_update_entry(entry, data={**rest, **data})
 
 
+# What an integration says of its own entity
+_SAID = (
+    *("capabilities", "has_entity_name", "original_device_class", "original_icon"),
+    *("original_name", "translation_key"),
+)
+
+
 @dataclass(frozen=True)
 class _Place:
-    """Whose an entity is."""
+    """Whose an entity is, and what its integration says of it: nothing until it does."""
 
     platform: str
     config_entry_id: str | None
     unique_id: str
     device_id: str | None
     unit_of_measurement: str | None
+    said: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, row: er.RegistryEntry) -> Self:
@@ -387,6 +395,7 @@ class _Place:
             row.unique_id,
             row.device_id,
             row.unit_of_measurement,
+            {name: getattr(row, name) for name in _SAID},
         )
 
 
@@ -438,7 +447,7 @@ def _put(hass: HomeAssistant, row: er.RegistryEntry, place: _Place) -> None:
         new_device_id=place.device_id,
     )
     registry.async_update_entity(
-        row.entity_id, unit_of_measurement=place.unit_of_measurement
+        row.entity_id, unit_of_measurement=place.unit_of_measurement, **place.said
     )
 
 

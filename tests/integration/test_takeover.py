@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+import errno
 from itertools import pairwise
 import json
 import logging
@@ -192,15 +193,23 @@ def state(entry: ConfigEntry) -> ConfigEntryState:
 
 
 def unchanged(hass: HomeAssistant) -> dict[str, Any]:
-    """Give all of the registry that a move can touch, to be compared."""
-    return {
-        entity_id: (
-            *(row.platform, row.unique_id, row.config_entry_id, row.device_id),
-            row.unit_of_measurement,
-        )
-        for entity_id, row in er.async_get(hass).entities.items()
-        if row.platform != DOMAIN
-    }
+    """Give all that the registry has of the others' entities, to be compared.
+
+    But when it was changed, and the number of decimals that we proposed.
+    """
+    found: dict[str, Any] = {}
+    for row in er.async_get(hass).entities.values():
+        if row.platform == DOMAIN:
+            continue
+        options = {name: dict(each) for name, each in row.options.items()}
+        options.get("sensor", {}).pop("suggested_display_precision", None)
+        found[row.entity_id] = {
+            **row.extended_dict,
+            "modified_at": None,
+            "options": {name: each for name, each in options.items() if each},
+            "unit_of_measurement": row.unit_of_measurement,
+        }
+    return found
 
 
 @pytest.mark.parametrize(
@@ -409,27 +418,34 @@ async def agree(hass: HomeAssistant, flow: ConfigFlowResult) -> ConfigFlowResult
     return show(flow) if flow["type"] is FlowResultType.MENU else flow
 
 
-async def test_moves(hass: HomeAssistant, port: Wire) -> None:
-    """What was set by a person stays as it was, under the same entity ids."""
-    old = amshan(hass)
+def customise(hass: HomeAssistant) -> None:
+    """Let a person have set all that can be set of an entity, and disabled another."""
     registry = er.async_get(hass)
-    area = ar.async_get(hass).async_create("Basement")
-    power = "sensor.aidon_active_power_import"
     registry.async_update_entity(
-        power,
+        "sensor.aidon_active_power_import",
         new_entity_id="sensor.house",
         name="The house",
         icon="mdi:home",
         hidden_by=er.RegistryEntryHider.USER,
         aliases=["consumption"],
         labels={"main"},
-        area_id=area.id,
+        area_id=ar.async_get(hass).async_create("Basement").id,
+        categories={"helpers": "energy"},
     )
     registry.async_update_entity_options(
         "sensor.house", "sensor", {"display_precision": 1}
     )
+    registry.async_update_entity(
+        "sensor.aidon_voltage_l3", disabled_by=er.RegistryEntryDisabler.USER
+    )
+
+
+async def test_moves(hass: HomeAssistant, port: Wire) -> None:
+    """What was set by a person stays as it was, under the same entity ids."""
+    old = amshan(hass)
+    customise(hass)
+    registry = er.async_get(hass)
     disabled = "sensor.aidon_voltage_l3"
-    registry.async_update_entity(disabled, disabled_by=er.RegistryEntryDisabler.USER)
     before = dict(registry.entities)
 
     flow = await choose(hass, await start(hass), "their_port")
@@ -459,9 +475,9 @@ async def test_moves(hass: HomeAssistant, port: Wire) -> None:
     assert row.config_entry_id == entry.entry_id
     assert row.unique_id == f"{METER.id}_active_power_import"
     was = before["sensor.house"]
-    kept = "id name icon hidden_by aliases labels area_id created_at".split()
-    assert {key: getattr(row, key) for key in kept} == {
-        key: getattr(was, key) for key in kept
+    kept = "id name icon hidden_by aliases labels area_id categories created_at"
+    assert {key: getattr(row, key) for key in kept.split()} == {
+        key: getattr(was, key) for key in kept.split()
     }
     assert row.options["sensor"]["display_precision"] == 1
     moved = registry.async_get(disabled)
@@ -767,7 +783,9 @@ async def take_over(hass: HomeAssistant, port: Wire) -> ConfigEntry:
     return entry
 
 
-async def answer(hass: HomeAssistant, entry: ConfigEntry, option: str) -> Any:
+async def answer(
+    hass: HomeAssistant, entry: ConfigEntry, option: str, count: int = 14
+) -> Any:
     """Answer the question whether it is right."""
     issue = ir.async_get(hass).async_get_issue(DOMAIN, f"moved_in_{entry.entry_id}")
     assert issue is not None
@@ -780,7 +798,7 @@ async def answer(hass: HomeAssistant, entry: ConfigEntry, option: str) -> Any:
         "moved_in"
     ]
     shown = flow["description_placeholders"]
-    assert shown == {"entry": "Aidon 6534", "count": "14"}
+    assert shown == {"entry": "Aidon 6534", "count": str(count)}
     text["title"].format(**shown)
     text["fix_flow"]["step"]["init"]["description"].format(**shown)
     result = await manager.async_configure(flow["flow_id"], {"next_step_id": option})
@@ -802,11 +820,13 @@ async def test_confirmed(hass: HomeAssistant, port: Wire) -> None:
 
 @pytest.mark.parametrize("works", [True, False])
 async def test_undone(hass: HomeAssistant, port: Wire, works: bool) -> None:
-    """Until it is confirmed everything can be given back, also after a restart."""
+    """Until it is confirmed everything is given back as it was, also after a restart."""
     old = await working(hass) if works else amshan(hass)
+    customise(hass)
     before = unchanged(hass)
     entry = await take_over(hass, port)
     assert unchanged(hass) != before
+    await say(hass, port, FULL)
     await hass.config_entries.async_reload(entry.entry_id)
     result = await answer(hass, entry, "undo")
     assert result["type"] is FlowResultType.CREATE_ENTRY
@@ -820,6 +840,93 @@ async def test_undone(hass: HomeAssistant, port: Wire, works: bool) -> None:
     assert ours is not None
     assert ours not in before
     assert not questions(hass)
+
+
+async def test_disabled(hass: HomeAssistant, port: Wire) -> None:
+    """Where a person had disabled the broken integration its entities come to life.
+
+    All but those that were disabled one by one; given back all are as they were.
+    """
+    old = amshan(hass)
+    await hass.config_entries.async_set_disabled_by(
+        old.entry_id, ConfigEntryDisabler.USER
+    )
+    registry = er.async_get(hass)
+    one = "sensor.aidon_voltage_l2"
+    registry.async_update_entity(one, disabled_by=er.RegistryEntryDisabler.USER)
+    before = unchanged(hass)
+    assert before["sensor.aidon_voltage_l1"]["disabled_by"] == "config_entry"
+    entry = await take_over(hass, port)
+    await say(hass, port, FULL)
+    shown = hass.states.get("sensor.aidon_voltage_l1")
+    assert shown is not None
+    assert float(shown.state) > 200
+    assert hass.states.get(one) is None
+    await answer(hass, entry, "undo")
+    assert unchanged(hass) == before
+    assert old.disabled_by is ConfigEntryDisabler.USER
+
+
+async def test_dead_port(hass: HomeAssistant, ports: defaultdict[str, Wire]) -> None:
+    """Where their port is gone another is asked for, and what they left can be had.
+
+    Also that of a meter without an id, which is known by whose port it was.
+    """
+    old = their_entry(hass, "amshan", AMSHAN_SERIAL)
+    their_row(
+        hass, old, "CEID-amshan-entry-{'AUX'}None-voltage_l1", "V", "aux_voltage_l1"
+    )
+    ports[DEVICE].failure = FileNotFoundError(errno.ENOENT, "No such file", DEVICE)
+    flow = await choose(hass, await start(hass), "their_port")
+    await hass.async_block_till_done(wait_background_tasks=True)
+    flow = await hass.config_entries.flow.async_configure(flow["flow_id"])
+    assert (flow["step_id"], flow["errors"]) == ("user", {"base": "not_found"})
+    other = "/dev/serial/by-id/usb-other"
+    flow = await hass.config_entries.flow.async_configure(
+        flow["flow_id"], {"device": other}
+    )
+    flow = await agree(hass, await hear(hass, ports[other], flow))
+    told = flow["description_placeholders"]
+    assert told is not None
+    assert told["moves"] == "\n- sensor.aux_voltage_l1"
+    result = await choose(hass, flow, "move_all")
+    assert result["result"].data["device"] == other
+    row = er.async_get(hass).async_get("sensor.aux_voltage_l1")
+    assert row is not None
+    assert row.unique_id == f"{METER.id}_voltage_l1"
+
+
+async def test_both(hass: HomeAssistant, port: Wire) -> None:
+    """Of both integrations at once each quantity moves once, and both are disabled."""
+    first = amshan(hass)
+    second = their_entry(hass, "ams", AMS_SERIAL)
+    for key, unit in (
+        ("ams_voltage_l1", "V"),
+        ("ams_active_power_import_l1", "W"),
+    ):
+        their_row(hass, second, f"{key}_{METER.id}", unit, key, domain="ams")
+    before = unchanged(hass)
+    flow = await start(hass)
+    told = flow["description_placeholders"]
+    assert told == {"integration": "AMS Reader + AMSHAN"}
+    flow = await choose(hass, flow, "their_port")
+    assert flow["type"] is FlowResultType.FORM
+    flow = await hass.config_entries.flow.async_configure(
+        flow["flow_id"], {"entry": first.entry_id}
+    )
+    flow = await agree(hass, await hear(hass, port, flow))
+    told = flow["description_placeholders"]
+    assert told is not None
+    assert told["moves"].count("\n- ") == 15
+    assert told["taken"] == "sensor.ams_voltage_l1"
+    entry = (await choose(hass, flow, "move_all"))["result"]
+    assert first.disabled_by is second.disabled_by is ConfigEntryDisabler.USER
+    row = er.async_get(hass).async_get("sensor.ams_active_power_import_l1")
+    assert row is not None
+    assert row.platform == DOMAIN
+    await answer(hass, entry, "undo", count=15)
+    assert unchanged(hass) == before
+    assert first.disabled_by is second.disabled_by is None
 
 
 async def test_not_undone(hass: HomeAssistant, port: Wire) -> None:
