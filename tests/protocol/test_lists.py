@@ -6,6 +6,7 @@ captured ones are, with values of our own.
 
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,8 @@ from custom_components.han_port.protocol import (
     MeterReading,
     Quantity,
     decode,
+    rows,
+    scales,
 )
 
 from . import vectors
@@ -1157,3 +1160,25 @@ def test_no_clock() -> None:
     )
     reading = read(body)
     assert (reading.meter.id, reading.meter_time) == (None, None)
+
+
+def test_contributing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The row that CONTRIBUTING gives as an example reads the list that it describes."""
+    page = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text()
+    row = page.partition("    # Acme ")[2].partition("\n\n")[0].partition("\n")[2]
+    names = vars(scales) | vars(rows)
+    for types, each in eval(f"{{{row}}}", names).items():  # noqa: S307
+        monkeypatch.setitem(rows._POSITIONAL, types, each)
+    phases = [u16(n) for n in (2301, 2299, 2305, 123, 45, 678)]
+    body = structure(
+        octets("ACM123456"), *numbers(1362, 0), *phases, *numbers(31358606, 7619)
+    )
+    reading = read(body, b"\x0c" + clock(WHEN))
+    assert reading.meter == Meter("Acme", None, "ACM123456")
+    assert values(reading) == dict(
+        zip(
+            (*POWERS[:2], *VOLTAGES, *CURRENTS, *ENERGIES[:2]),
+            (1362, 0, 230.1, 229.9, 230.5, 1.23, 0.45, 6.78, 31358.606, 7.619),
+            strict=True,
+        )
+    )
