@@ -5,12 +5,15 @@ import json
 import os
 from pathlib import Path
 import re
+import shutil
+import subprocess
 
 import pytest
 
 from homeassistant.util.yaml import parse_yaml
 
 ROOT = Path(__file__).parents[2]
+OURS = "custom_components/han_port"
 MADE = set(
     ".coverage .demo .git .hypothesis .mypy_cache .pytest_cache .python .ruff_cache"
     " .minimum .tools .venv __pycache__".split()
@@ -168,6 +171,38 @@ def test_release() -> None:
     )
     starts = [start for each in runs for start in order if each.startswith(start)]
     assert starts == list(order)
+
+
+def step(start: str, tag: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the step of the release workflow that begins so, for a tag, in a folder."""
+    workflow = (ROOT / ".github/workflows/release.yml").read_text()
+    (command,) = re.findall(rf"run: ({start} .+)", workflow)
+    return subprocess.run(
+        ["bash", "-euc", command],
+        cwd=folder,
+        env=os.environ | {"GITHUB_REF_NAME": tag},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_release_notes(tmp_path: Path) -> None:
+    """A release says what the list of changes says of its version, and no more."""
+    changes = (
+        "# Changes\n## [Unreleased]\nx\n## [1.0.1] - 2027-01-02\ny\n### Fixed\nz\n"
+    )
+    (tmp_path / "CHANGELOG.md").write_text(f"{changes}## [1.0]\nw\n")
+    assert step("awk", "v1.0.1", tmp_path).returncode == 0
+    assert (tmp_path / "notes.md").read_text() == "y\n### Fixed\nz\n"
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="the runner has jq")
+def test_release_tag() -> None:
+    """A tag that is not the version of the manifest makes no release."""
+    version = json.loads((ROOT / OURS / "manifest.json").read_text())["version"]
+    ended = [step("test", tag, ROOT) for tag in (version, f"v{version}", "v99.0.0")]
+    assert [each.returncode for each in ended] == [0, 0, 1]
 
 
 def test_license() -> None:
