@@ -23,7 +23,7 @@ from tests.protocol.uart import receive, wave
 from .test_config_flow import NIGHT, listened
 from .test_listen import begin
 
-_, EVEN, P1, OLD_P1, *_ = LINES
+EVEN, P1, OLD_P1 = LINES[1:4]
 METER = simulator.create("aidon-3p", seed=1)
 FRAME = METER.message(NIGHT, 2)
 
