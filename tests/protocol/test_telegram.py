@@ -134,6 +134,36 @@ def test_belgian() -> None:
     ]
 
 
+def test_swiss() -> None:
+    """Swiss meters send registers of channel 1, a peak with its time, and a short id."""
+    reading = read(
+        [
+            "0-0:0.0.0(353738303337)",
+            "0-0:96.1.4(50220)",
+            "0-0:96.1.2(20202020)",
+            "0-0:1.0.0(240918141228S)",
+            "1-1:1.8.1(000025.600*kWh)",
+            "1-1:1.8.2(000020.655*kWh)",
+            "1-1:1.7.0(00.000*kW)",
+            "1-1:1.6.0(240906083000S)(03.468*kW)",
+            "1-0:1.4.0(00.004*kW)",
+            "1-0:31.7.0(000.70*A)",
+        ],
+        "XTS5\\2XT211",
+    )
+    assert reading.meter.id == "578037"
+    assert reading.meter_time == datetime(2024, 9, 18, 14, 12, 28, tzinfo=CEST)
+    assert dict(reading.values) == {
+        Q.ENERGY_IMPORT_T1: 25.6,
+        Q.ENERGY_IMPORT_T2: 20.655,
+        Q.ENERGY_IMPORT: 46.255,
+        Q.ACTIVE_POWER_IMPORT: 0,
+        Q.DEMAND_IMPORT_PEAK: 3468,
+        Q.DEMAND_IMPORT: 4,
+        Q.CURRENT_L1: 0.7,
+    }
+
+
 def test_value_on_next_line() -> None:
     """DSMR 2.2 and 3 write the value of the gas meter on a line of its own."""
     reading = read(

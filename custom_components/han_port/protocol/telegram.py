@@ -46,10 +46,13 @@ _SPELLINGS: Final = {
     obis.NO_UNIT: ("",),
 }
 
-# What only P1 sends: DSMR 5.0.2, table 6-3; e-MUCS P1 1.4, table 2.
+# What only P1 sends: DSMR 5.0.2, table 6-3; e-MUCS P1 1.4, table 2. Swiss meters have
+# the demand of channel 1.
 _FURTHER: Final = {
     "1-0:1.4.0": (_Q.DEMAND_IMPORT, obis.WATT),
+    "1-1:1.4.0": (_Q.DEMAND_IMPORT, obis.WATT),
     "1-0:1.6.0": (_Q.DEMAND_IMPORT_PEAK, obis.WATT),
+    "1-1:1.6.0": (_Q.DEMAND_IMPORT_PEAK, obis.WATT),
     "0-0:96.14.0": (_Q.TARIFF, obis.NO_UNIT),
     "0-0:96.7.21": (_Q.POWER_FAILURES, obis.NO_UNIT),
     "0-0:96.7.9": (_Q.LONG_POWER_FAILURES, obis.NO_UNIT),
