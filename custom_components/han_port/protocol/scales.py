@@ -99,8 +99,8 @@ def _kamstrup(meter: Meter, raw: Mapping[Q, int], scalers: Scalers) -> Scalers:
     Switzerland (059, 063, 065) count in Wh. The list of all values has no type number.
     """
     type_ = meter.type or ""
-    power, energy, current = scalers.power, scalers.energy, scalers.current
-    voltage = _fitting(raw, VOLTAGES, scalers.voltage, _HIGHEST_VOLTAGE)
+    power, energy, current, voltage, factor, *_ = scalers
+    voltage = _fitting(raw, VOLTAGES, voltage, _HIGHEST_VOLTAGE)
     if type_.startswith("685") or (not type_ and _is_milliampere(raw, voltage)):
         current = -3
     if type_[-3:-1] == "09" or type_[-3:] in ("059", "063", "065"):
@@ -109,9 +109,7 @@ def _kamstrup(meter: Meter, raw: Mapping[Q, int], scalers: Scalers) -> Scalers:
         most = _OFF_SCALE * _apparent_power(raw, current, voltage) + _UNSEEN
         while power > -2 and obis.scale(_power(raw), power) > most:
             power -= 1
-    return scalers._replace(
-        power=power, energy=energy, current=current, voltage=voltage
-    )
+    return Scalers(power, energy, current, voltage, factor)
 
 
 def _is_milliampere(raw: Mapping[Q, int], voltage: int) -> bool:
@@ -133,18 +131,17 @@ def _landis_gyr(meter: Meter, raw: Mapping[Q, int], scalers: Scalers) -> Scalers
     The E450 sends whole volts and hertz and 0.01 A, the E360 0.1 V. Behind transformers the
     current is on a coarser scale; it must carry the power.
     """
-    current = scalers.current
-    voltage = _fitting(raw, VOLTAGES, scalers.voltage, _HIGHEST_VOLTAGE)
+    power, energy, current, voltage, factor, frequency, angle = scalers
+    voltage = _fitting(raw, VOLTAGES, voltage, _HIGHEST_VOLTAGE)
     if any(raw.get(quantity) for quantity in VOLTAGES):
-        power = _power(raw)
-        while current < 0 and power > _UNSEEN + _OFF_SCALE * _apparent_power(
+        through = _power(raw)
+        while current < 0 and through > _UNSEEN + _OFF_SCALE * _apparent_power(
             raw, current, voltage
         ):
             current += 1
-    if Q.FREQUENCY in raw:
-        frequency = _fitting(raw, (Q.FREQUENCY,), 0, _HIGHEST_FREQUENCY)
-        scalers = scalers._replace(frequency=frequency)
-    return scalers._replace(current=current, voltage=voltage)
+    if frequency is not None and Q.FREQUENCY in raw:
+        frequency = _fitting(raw, (Q.FREQUENCY,), frequency, _HIGHEST_FREQUENCY)
+    return Scalers(power, energy, current, voltage, factor, frequency, angle)
 
 
 # Scaler and unit are sent. Aidon HAN Interface Description v1.1A, 2.3 and 3.2. Its clock says deviation 0 and
