@@ -87,6 +87,14 @@ def _other_meter(values: dict[str, Value], _: object) -> dict[str, Value]:
     return values | {"meter_id": identity[:last] + other + identity[last + 1 :]}
 
 
+def _power(values: dict[str, Value], watts: float) -> dict[str, Value]:
+    power = {
+        "active_power_import": max(watts, 0),
+        "active_power_export": max(-watts, 0),
+    }
+    return {key: power.get(key, value) for key, value in values.items()}
+
+
 def _bit_errors(data: bytes, rate: float, random: Random) -> bytes:
     return bytes(
         byte ^ sum(1 << bit for bit in range(8) if random.random() < rate)
@@ -130,21 +138,47 @@ def _seven_bits(data: bytes, _: object, _random: Random) -> bytes:
     return bytes(byte & 0x7F | (byte & 0x7F).bit_count() % 2 << 7 for byte in data)
 
 
-def _wrong_parity(data: bytes, _: object, _random: Random) -> bytes:
-    """Read characters of 8N1 that follow each other without a gap as 8E1."""
+# HDLC, a data-notification, and a structure with the one text HELLO
+_UNKNOWN = bytes.fromhex("7EA01C410883134DFCE6E7000F400000000002010A0548454C4C4FC15E7E")
+
+
+def _unknown(_data: bytes, _value: object, _random: Random) -> bytes:
+    return _UNKNOWN
+
+
+def _small_buffer(data: bytes, size: float, _: Random) -> bytes:
+    return data[: int(size)]
+
+
+def _levels(data: bytes) -> list[int]:
+    """Give the bits of a line of 8N1 whose characters follow each other without a gap."""
     line = [1]
     for byte in data:
         line += [0, *(byte >> bit & 1 for bit in range(8)), 1]
-    line += [1] * 11
+    return line + [1] * 11
+
+
+def _received(line: list[int], length: int) -> bytes:
+    """Read eight bits after each falling edge, the next `length` bits after it."""
     received = bytearray()
     falls = [at for at, (before, now) in enumerate(pairwise(line), 1) if before > now]
     free = 0
     for start in falls:
         if start < free:
             continue
-        received.append(sum(line[start + 1 + bit] << bit for bit in range(8)))
-        free = start + 11  # start, eight bits, the parity it believes in, stop
+        bits = line[start + 1 : start + 9]
+        received.append(sum(each << bit for bit, each in enumerate(bits)))
+        free = start + length
     return bytes(received)
+
+
+def _wrong_parity(data: bytes, _: object, _random: Random) -> bytes:
+    # Start, eight bits, the parity it believes in, stop
+    return _received(_levels(data), 11)
+
+
+def _inverted(data: bytes, _: object, _random: Random) -> bytes:
+    return _received([1 - level for level in _levels(data)], 10)
 
 
 FAULTS: dict[str, Kind] = {
@@ -178,6 +212,14 @@ FAULTS: dict[str, Kind] = {
         most=1e6,
     ),
     "other-meter": Kind(Stage.VALUES, None, "the meter has another id", _other_meter),
+    "power": Kind(
+        Stage.VALUES,
+        1000.0,
+        "power is WATTS, whatever the house draws",
+        _power,
+        least=-1e5,
+        most=1e5,
+    ),
     "drop": Kind(Stage.LINE, None, "lists are not sent", _drop),
     "twice": Kind(Stage.LINE, None, "lists are sent twice", _twice),
     "bit-errors": Kind(
@@ -188,6 +230,16 @@ FAULTS: dict[str, Kind] = {
     ),
     "truncate": Kind(
         Stage.LINE, 0.5, "only the first PART of a list arrives", _truncate, most=1.0
+    ),
+    "unknown": Kind(
+        Stage.LINE, None, "intact lists that no meter is known to send", _unknown
+    ),
+    "small-buffer": Kind(
+        Stage.LINE,
+        128.0,
+        "only the first BYTES of a list arrive",
+        _small_buffer,
+        most=1e6,
     ),
     "garbage": Kind(
         Stage.LINE, 40.0, "BYTES of noise before a list", _garbage, most=1e6
@@ -202,6 +254,9 @@ FAULTS: dict[str, Kind] = {
     ),
     "wrong-parity": Kind(
         Stage.LINE, None, "8N1 without gaps, read as 8E1", _wrong_parity
+    ),
+    "inverted": Kind(
+        Stage.LINE, None, "8N1 without gaps, ones and zeros swapped", _inverted
     ),
     "dribble": Kind(Stage.LINK, 1.0, "BYTES at a time", least=1.0),
     "stall": Kind(Stage.LINK, None, "connected and silent"),

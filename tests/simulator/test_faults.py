@@ -13,6 +13,7 @@ import pytest
 from simulator import FAULTS, create
 from simulator.encode import STANDARD_TIME
 from simulator.faults import Fault, Stage, parse_fault
+from simulator.frames import crc_x25
 
 SIX = datetime(2026, 3, 27, 6, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -58,7 +59,7 @@ def test_table_is_complete() -> None:
     assert {name for name, kind in FAULTS.items() if kind.change is None} == {
         name for name, kind in FAULTS.items() if kind.stage is Stage.LINK
     }
-    assert len(FAULTS) == 29
+    assert len(FAULTS) == 33
     assert all(kind.text for kind in FAULTS.values())
 
 
@@ -166,12 +167,37 @@ def test_other_meter(name: str) -> None:
     assert [len(each) for each in other] == [len(each) for each in well]
 
 
+@pytest.mark.parametrize(
+    ("fault", "imported", "exported"),
+    [("power", 1000, 0), ("power:4567", 4567, 0), ("power:-1234", 0, 1234)],
+)
+def test_power(fault: str, imported: int, exported: int) -> None:
+    """Power is what the fault says in every list that has it, counters are their own."""
+    shown = [
+        bytes([1, 0, code, 7, 0, 0xFF, 6]) + watts.to_bytes(4)
+        for code, watts in ((1, imported), (2, exported))
+    ]
+    bad = sent(fault)
+    assert all(shown[0] in each for each in bad)
+    assert any(shown[1] in each for each in bad)
+    assert clock_and_import(hour_list(fault)) == clock_and_import(hour_list())
+
+
 def test_drop() -> None:
     """Lists are not sent: all of them, or with a rate some."""
     assert sent("drop") == []
     some = sent("drop,rate=0.5")
     assert set(some) < set(WELL)
     assert 5 < len(some) < len(WELL) - 5
+
+
+def test_unknown() -> None:
+    """Each list is a frame that is intact by its length and its checksum."""
+    for frame in sent("unknown"):
+        assert frame[0] == frame[-1] == 0x7E
+        assert frame[2] == len(frame) - 2
+        assert b"HELLO" in frame
+        assert crc_x25(frame[1:-3]) == frame[-3:-1]
 
 
 def test_twice() -> None:
@@ -216,6 +242,15 @@ def test_byte_loss() -> None:
 def test_truncate(fault: str, part: float) -> None:
     """Only the first part of each list arrives."""
     assert sent(fault) == [each[: int(len(each) * part)] for each in WELL]
+
+
+@pytest.mark.parametrize(
+    ("fault", "size"), [("small-buffer", 128), ("small-buffer:40", 40)]
+)
+def test_small_buffer(fault: str, size: int) -> None:
+    """A list arrives up to so many bytes, a shorter one whole."""
+    assert sent(fault) == [each[:size] for each in WELL]
+    assert {len(each) > 128 for each in WELL} == {False, True}
 
 
 @pytest.mark.parametrize(("fault", "count"), [("garbage", 40), ("garbage:7", 7)])
@@ -281,6 +316,15 @@ def test_wrong_parity_by_hand() -> None:
     fault = parse_fault("wrong-parity")
     assert fault.apply(Stage.LINE, b"\x55\xaa", None)[:1] == b"\x55"
     assert fault.apply(Stage.LINE, b"\x55\xaa", None)[1:].hex() == "f5"
+
+
+def test_inverted() -> None:
+    """A stop bit is taken for a start bit: the start, and seven bits turned round."""
+    (well,), (bad,) = (
+        sent(*faults, name="dsmr5", length=SECOND) for faults in ((), ("inverted",))
+    )
+    assert well[11:-1] in bytes(~(byte >> 1) & 0x7F for byte in bad)
+    assert all(byte & 1 for byte in bad[11:-1])
 
 
 @pytest.mark.parametrize(
