@@ -82,8 +82,6 @@ class Api:
         """Take a session, and the address that Home Assistant answers on."""
         self._session = session
         self._headers: dict[str, str] = {}
-        self._socket: aiohttp.ClientWebSocketResponse | None = None
-        self._id = 0
         self.url = url
 
     async def rest(self, method: str, path: str, **body: Any) -> Any:
@@ -99,15 +97,14 @@ class Api:
 
     async def command(self, kind: str, **fields: Any) -> Any:
         """Send one websocket command, give its result; DemoError when it fails."""
-        if self._socket is None:
-            self._socket = await self._session.ws_connect(f"{self.url}/api/websocket")
-            await self._socket.receive_json()
+        # One each: Home Assistant closes those that nobody reads from
+        async with self._session.ws_connect(f"{self.url}/api/websocket") as socket:
+            await socket.receive_json()
             token = self._headers["Authorization"].removeprefix("Bearer ")
-            await self._socket.send_json({"type": "auth", "access_token": token})
-            await self._socket.receive_json()
-        self._id += 1
-        await self._socket.send_json({"id": self._id, "type": kind, **fields})
-        reply = await self._socket.receive_json()
+            await socket.send_json({"type": "auth", "access_token": token})
+            await socket.receive_json()
+            await socket.send_json({"id": 1, "type": kind, **fields})
+            reply = await socket.receive_json()
         if not reply["success"]:
             raise DemoError(
                 f"Home Assistant refuses {kind}: {reply['error']['message']}"
@@ -245,12 +242,15 @@ async def _simulator(
 
 @asynccontextmanager
 async def home_assistant(
-    port: int, home: Path = DEMO, configuration: str = CONFIGURATION
+    port: int,
+    home: Path = DEMO,
+    configuration: str = CONFIGURATION,
+    components: Path = ROOT / "custom_components",
 ) -> AsyncIterator[Any]:
-    """Run Home Assistant on a folder and a port; give the process."""
+    """Run Home Assistant on a folder and a port, with a copy of ours; give the process."""
     shutil.rmtree(home / "custom_components", ignore_errors=True)
     shutil.copytree(
-        ROOT / "custom_components",
+        components,
         home / "custom_components",
         ignore=shutil.ignore_patterns("__pycache__"),
     )
