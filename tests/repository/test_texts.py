@@ -115,6 +115,8 @@ def tree_complaints(texts: Any, tree: Any, path: str) -> list[str]:
         if not KEY.fullmatch(key):
             said.append(f"{path}.{key} is no key")
         said += tree_complaints(value, tree.get(key) or tree[ANY], f"{path}.{key}")
+    if "menu_options" in texts and placeholders(str(texts.get("title"))):
+        said.append(f"{path}.title has a placeholder, which no menu fills in")
     if tree.keys() >= FIELDS.keys():
         data, described = texts.get("data", {}), texts.get("data_description", {})
         said += [
@@ -259,6 +261,10 @@ def test_languages() -> None:
         (
             {"config": {"step": {"user": {"data": {"port": "Port"}}}}},
             ["en.config.step.user.data.port is not described"],
+        ),
+        (
+            {"config": {"step": {"x": {"title": "{a}?", "menu_options": {"b": "c"}}}}},
+            ["en.config.step.x.title has a placeholder, which no menu fills in"],
         ),
         (
             {"config": {"step": {"user": {"data_description": {"port": "It."}}}}},
