@@ -277,6 +277,7 @@ async def home_assistant(
             *(sys.executable, "-m", "homeassistant"),
             *("--config", str(home), "--skip-pip", "--log-no-color"),
             seconds=30,
+            cwd=home,  # where else it finds ours depends on who calls
             env=os.environ | {"PATH": f"{ffmpeg.parent}:{os.environ['PATH']}"},
             stdout=log,
             stderr=log,
