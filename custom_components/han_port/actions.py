@@ -36,8 +36,10 @@ CONF_SECONDS = "seconds"
 CONF_MASKED = "masked"
 
 LONGEST_RECORD = 600
-# Bytes: all that 9600 baud carry in that time
+# Bytes: all that 9600 baud carry in that time. Some adapters give each by itself, which
+# takes much more room.
 LARGEST_RECORD = 600_000
+MOST_CHUNKS = 100_000
 
 _ENTRY: dict[vol.Marker, Any] = {vol.Optional(CONF_ENTRY): cv.string}
 _WINDOW: dict[vol.Marker, Any] = {**_ENTRY, vol.Required(CONF_START): cv.datetime}
@@ -161,7 +163,7 @@ async def _async_record(call: ServiceCall) -> ServiceResponse:
 
     def take(data: bytes) -> None:
         nonlocal size, complete
-        kept = data[: LARGEST_RECORD - size]
+        kept = data[: LARGEST_RECORD - size] if len(chunks) < MOST_CHUNKS else b""
         size += len(kept)
         complete = complete and len(kept) == len(data)
         if kept:

@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from .const import CONF_METER_ID, CONF_SUBMETERS, KEYS
-from .protocol import Decoder, ErrorCode, Meter, MeterReading, Outcome, ProtocolError
+from .protocol import Decoder, ErrorCode, MeterReading, Outcome, ProtocolError
 
 type Forms = set[tuple[bytes, bytes]]
 
@@ -19,6 +19,8 @@ REDACTED = "**REDACTED**"
 
 # What is not as long is a number of something, and would be found everywhere.
 SHORTEST_IDENTITY = 6
+# And more of them than a house has are nobody's.
+MOST_IDENTITIES = 20
 # And half of what is not as long.
 SHORTEST_DAMAGED = 8
 # And what of one is at the edge of a recording
@@ -70,21 +72,26 @@ def masked_text(text: str) -> str:
 
 
 def identities(outcomes: Iterable[Outcome], data: Mapping[str, Any]) -> Forms:
-    """Give every form of every identity in outcomes, and what to put there.
+    """Give every form of the identities in outcomes, and what to put there.
 
-    Also of those in the data of an entry: a damaged frame may have the rest of one.
+    Also of those in the data of an entry: a damaged frame may have the rest of one. Of
+    more meters than a house has only the first, as each is looked for in every frame.
     """
-    outcomes = list(outcomes)
-    meters = [meter for outcome in outcomes for meter in _meters_of(outcome.result)] + [
-        Meter(id=data.get(CONF_METER_ID)),
-        *(Meter(id=each["id"]) for each in data.get(CONF_SUBMETERS, [])),
+    results = [outcome.result for outcome in outcomes]
+    named = [
+        data.get(CONF_METER_ID),
+        *(each["id"] for each in data.get(CONF_SUBMETERS, [])),
+        *(name for result in results for name in _named(result)),
     ]
-    known = {form for meter in meters for forms in _forms_of(meter) for form in forms}
-    return known | {
+    known = [each for each in dict.fromkeys(named) if each and _is_identity(each)]
+    titles = dict.fromkeys(
+        result.system_title
+        for result in results
+        if isinstance(result, ProtocolError) and len(result.system_title) > 3
+    )
+    return {form for name in known[:MOST_IDENTITIES] for form in _forms(name)} | {
         (title, title[:3] + bytes(len(title) - 3))
-        for outcome in outcomes
-        if isinstance(outcome.result, ProtocolError)
-        and len(title := outcome.result.system_title) > 3
+        for title in list(titles)[:MOST_IDENTITIES]
     }
 
 
@@ -95,55 +102,59 @@ def masked_frame(outcome: Outcome, known: Forms) -> str:
     what it says is enciphered.
     """
     frame, result = outcome.frame, outcome.result
+    own = [_forms(name) for name in dict.fromkeys(_named(result))]
     masked = IDENTITY_LINE.sub(lambda match: match[1] + _zeros(match[2]), frame)
     masked = TITLE.sub(lambda match: match[1] + bytes(5), masked)
     damaged = isinstance(result, ProtocolError) and result.code in DAMAGED
+    known = known.union(*own)
     for identity, replacement in sorted(known, key=lambda form: -len(form[0])):
         masked = masked.replace(identity, replacement)
         if damaged and len(identity) >= SHORTEST_DAMAGED:
             masked = _mask_damaged(masked, identity, replacement)
     if damaged:
         masked = DIGITS.sub(lambda match: _zeros(match[0]), masked)
-    for meter in _meters_of(result):
-        for forms in _forms_of(meter):
-            if any(identity in frame for identity, _ in forms):
-                continue
-            if CIPHERED.search(frame):
-                continue
-            joined = _mask_divided(masked, *forms[0])
-            if joined is None:
-                return REDACTED
-            masked = joined
+    for forms in own:
+        if any(identity in frame for identity, _ in forms):
+            continue
+        if CIPHERED.search(frame):
+            continue
+        joined = _mask_divided(masked, *forms[0])
+        if joined is None:
+            return REDACTED
+        masked = joined
     return (sealed(masked) if sealed(frame) == frame else masked).hex()
 
 
-def _meters_of(result: MeterReading | ProtocolError) -> Iterator[Meter]:
-    """Give the meter and its submeters."""
-    if isinstance(result, MeterReading):
-        yield result.meter
-        for submeter in result.submeters:
-            yield submeter.meter
+def _named(result: MeterReading | ProtocolError) -> Iterator[str]:
+    """Give what the meter and its submeters call themselves."""
+    if not isinstance(result, MeterReading):
+        return
+    for reading in (result, *result.submeters):
+        meter = reading.meter
+        for name in (meter.id, meter.id_alt, meter.logical_device_name):
+            if name is not None and _is_identity(name):
+                yield name
 
 
-def _forms_of(meter: Meter) -> Iterator[list[tuple[bytes, bytes]]]:
-    """Give what each identity of a meter looks like in frames, and what to put there.
+def _is_identity(name: str) -> bool:
+    return len(name) >= SHORTEST_IDENTITY
 
-    They are sent as text, as hexadecimal text (P1), and as unsigned number (Kamstrup).
+
+def _forms(identity: str) -> list[tuple[bytes, bytes]]:
+    """Give what an identity looks like in frames, and what to put there.
+
+    It is sent as text, as hexadecimal text (P1), and as unsigned number (Kamstrup).
     """
-    named = (meter.id, meter.id_alt, meter.logical_device_name)
-    for identity in dict.fromkeys(named):
-        if identity is None or len(identity) < SHORTEST_IDENTITY:
-            continue
-        text, masked = (each.encode("latin-1") for each in (identity, mask(identity)))
-        forms = [
-            (text, masked),
-            (text.hex().encode(), masked.hex().encode()),
-            (text.hex().upper().encode(), masked.hex().upper().encode()),
-        ]
-        if identity.isdecimal() and int(identity) < 1 << 32:
-            numbers = (b"\x06" + int(each).to_bytes(4) for each in (text, masked))
-            forms.append((next(numbers), next(numbers)))
-        yield forms
+    text, masked = (each.encode("latin-1") for each in (identity, mask(identity)))
+    forms = [
+        (text, masked),
+        (text.hex().encode(), masked.hex().encode()),
+        (text.hex().upper().encode(), masked.hex().upper().encode()),
+    ]
+    if identity.isdecimal() and int(identity) < 1 << 32:
+        numbers = (b"\x06" + int(each).to_bytes(4) for each in (text, masked))
+        forms.append((next(numbers), next(numbers)))
+    return forms
 
 
 def _mask_damaged(frame: bytes, identity: bytes, replacement: bytes) -> bytes:

@@ -81,18 +81,58 @@ async def test_silent(
     assert (await task)["chunks"] == [{"time": 59.001, "data": "7e"}]
 
 
+@pytest.mark.parametrize(
+    ("limit", "most", "kept", "complete"),
+    [
+        ("LARGEST_RECORD", 5, [b"abc", b"de"], False),
+        ("LARGEST_RECORD", 8, [b"abc", b"defg", b"h"], True),
+        ("MOST_CHUNKS", 2, [b"abc", b"defg"], False),
+        ("MOST_CHUNKS", 3, [b"abc", b"defg", b"h"], True),
+    ],
+)
 async def test_bounded(
-    hass: HomeAssistant, port: Port, freezer: FrozenDateTimeFactory
+    hass: HomeAssistant,
+    port: Port,
+    freezer: FrozenDateTimeFactory,
+    *,
+    limit: str,
+    most: int,
+    kept: list[bytes],
+    complete: bool,
 ) -> None:
     """What is more than a meter sends is cut off, and that is said."""
     await set_up(hass, make_entry())
-    with patch.object(actions, "LARGEST_RECORD", 5):
+    with patch.object(actions, limit, most):
         task = await start(hass, seconds=1)
         await say(hass, port, b"abc", b"defg", b"h")
         await wait(hass, freezer, 1)
     answer = await task
-    assert answer["complete"] is False
-    assert [bytes.fromhex(each["data"]) for each in answer["chunks"]] == [b"abc", b"de"]
+    assert answer["complete"] is complete
+    assert [bytes.fromhex(each["data"]) for each in answer["chunks"]] == kept
+
+
+async def test_unloaded(
+    hass: HomeAssistant, port: Port, freezer: FrozenDateTimeFactory
+) -> None:
+    """Of a meter that is unloaded meanwhile there is what came until then."""
+    entry = await set_up(hass, make_entry())
+    task = await start(hass, seconds=10, masked=False)
+    await say(hass, port, b"a")
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    assert not port.is_open
+    await wait(hass, freezer, 10)
+    assert [each["data"] for each in (await task)["chunks"]] == [b"a".hex()]
+
+
+async def test_stopped(hass: HomeAssistant, port: Port) -> None:
+    """A Home Assistant that stops does not wait for the end of a recording."""
+    entry = await set_up(hass, make_entry())
+    task = await start(hass, seconds=600)
+    async with asyncio.timeout(10):
+        await hass.async_stop()
+    assert task.cancelled()
+    assert not port.is_open
+    assert not entry.runtime_data.chunk_listeners
 
 
 @pytest.mark.parametrize("name", ["aidon-3p", "kamstrup-3p", "kaifa-at", "dsmr5"])
