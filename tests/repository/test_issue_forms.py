@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from homeassistant.util.yaml import load_yaml
+from homeassistant.util.yaml import load_yaml_dict
 
 FOLDER = Path(__file__).parents[2] / ".github" / "ISSUE_TEMPLATE"
 FORMS = sorted(set(FOLDER.glob("*.yml")) - {FOLDER / "config.yml"})
@@ -82,7 +82,7 @@ def complaints(form: dict[str, Any]) -> list[str]:
 @pytest.mark.parametrize("path", FORMS, ids=lambda path: path.stem)
 def test_valid(path: Path) -> None:
     """GitHub shows a form only if all of it is right."""
-    assert complaints(load_yaml(path)) == []
+    assert complaints(load_yaml_dict(path)) == []
 
 
 @pytest.mark.parametrize(
@@ -107,10 +107,10 @@ def test_asks() -> None:
     """There is a form for a new meter and one for no data; both need the diagnostics."""
     assert [path.stem for path in FORMS] == ["new_meter", "no_data"]
     for path in FORMS:
-        fields = {each.get("id"): each for each in load_yaml(path)["body"]}
+        fields = {each.get("id"): each for each in load_yaml_dict(path)["body"]}
         assert fields["diagnostics"]["validations"] == {"required": True}
         asked = fields["diagnostics"]["attributes"]["description"]
         assert "Download diagnostics" in asked
         assert "setup does not get that far" in asked
-    config = load_yaml(FOLDER / "config.yml")
+    config = load_yaml_dict(FOLDER / "config.yml")
     assert config.keys() <= {"blank_issues_enabled", "contact_links"}
