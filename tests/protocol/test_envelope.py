@@ -15,8 +15,10 @@ from custom_components.han_port.protocol.envelope import (
     Envelope,
     Message,
     Said,
+    is_proved,
 )
 
+from .build import LLC, hdlc, notification, structure
 from .check import comparable, readings
 from .test_corpus import CAPTURES, load, message
 from .vectors import AIDON_ONE_PHASE, KAMSTRUP_1, KAMSTRUP_2
@@ -74,6 +76,24 @@ FORMS: dict[str, Callable[[bytes], bytes]] = {
     "batch": lambda data: batch((5000, data), kind=b"HAN", packed=False),
     "packed batch": lambda data: batch((5000, data), packed=True),
 }
+
+
+@pytest.mark.parametrize(
+    ("payload", "proved"),
+    [
+        (AIDON_ONE_PHASE, True),
+        (AIDON_ONE_PHASE[:-5] + b"\0" + AIDON_ONE_PHASE[-4:], False),
+        # intact, and of no meter
+        (hdlc(LLC + notification(structure())), True),
+        (TELEGRAM, True),
+        # what has no checksum proves nothing
+        (BODY, False),
+        (b"", False),
+    ],
+)
+def test_is_proved(payload: bytes, proved: bool) -> None:
+    """An intact frame or telegram proves a meter, whatever is in it."""
+    assert [is_proved(each) for each in decode(payload)] == [proved]
 
 
 @pytest.mark.parametrize("form", FORMS)

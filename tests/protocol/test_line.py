@@ -223,6 +223,42 @@ def test_few() -> None:
     assert [hear(b"\x7e\xff"), hear(b"\x81")] == [None, AM550]
 
 
+def test_all_tried() -> None:
+    """When all settings have been tried the search begins anew, and may stay."""
+    detector, when = LineDetector(0, "NO", OLD_P1), 0.0
+
+    def hear(burst: bytes) -> Line | None:
+        nonlocal when
+        when += 5
+        detector.take(when, burst)
+        return detector.change(when + 1)
+
+    text = bytes(range(0x20, 0x50))
+    assert [hear(text) for _ in range(3)] == [AM550, OLD_EVEN, HAN]
+    # What looks like frames is of the same speed, of which there are two settings, and
+    # then only one.
+    assert hear(b"~" + text) == EVEN
+    assert hear(text) == P1
+    assert hear(b"~" + text) is None
+    assert hear(text) == OLD_P1
+    # Zeros are seen on a line that is slower, but none is slower than the slowest.
+    assert [hear(bytes(40)), hear(bytes(40))] == [HAN, OLD_EVEN]
+
+
+def test_nothing_faster() -> None:
+    """A few bytes again and again lead on too where no faster setting is left."""
+    detector = LineDetector(0, "NO")
+    for when, burst in enumerate([bytes(range(0x20, 0x50))] * 5, 1):
+        detector.take(5 * when, burst)
+        detector.change(5 * when + 1)
+    assert detector.line == OLD_EVEN
+    found = []
+    for when in (100, 105):
+        detector.take(when, b"\x81")
+        found.append(detector.change(when + 1))
+    assert found == [None, HAN]
+
+
 def test_endless() -> None:
     """A burst without an end is judged too, a few bytes are not."""
     detector = LineDetector(0, "NO")
@@ -234,6 +270,11 @@ def test_endless() -> None:
             break
     assert detector.line == P1
     assert tenth < 45
+
+
+def test_asked_too_soon() -> None:
+    """Before anything came, and before it should have, there is nothing to change."""
+    assert LineDetector(0, "NO").change(1) is None
 
 
 def test_silent() -> None:
