@@ -11,6 +11,7 @@ from functools import partial
 import json
 import os
 from pathlib import Path
+import shutil
 from typing import Any
 
 import aiohttp
@@ -19,9 +20,9 @@ from playwright.sync_api import Browser, sync_playwright
 import pytest
 
 from scripts import demo
-from simulator import SimulatedMeter, create, serve_tcp
+from simulator import SimulatedMeter, create, serve_pty, serve_tcp
 
-from .ui import FLAGS, Ui, chromium, free_port
+from .ui import FLAGS, ROOT, Ui, chromium, free_port
 
 CONFIGURATION = (
     demo.CONFIGURATION
@@ -52,7 +53,7 @@ class Server:
         """Send one websocket command, give its result."""
         return self.portal.call(partial(self.api.command, kind, **fields))
 
-    def until[T](self, what: str, probe: Callable[[], T], seconds: float = 20) -> T:
+    def until[T](self, what: str, probe: Callable[[], T], seconds: float = 60) -> T:
         """Probe until the answer is true, and give it; DemoError after so many seconds."""
 
         async def ask() -> T:
@@ -86,6 +87,16 @@ class Server:
         )
         return listed
 
+    def unique_ids(self) -> set[str]:
+        """Give the unique ids of our entities."""
+        listed = self.command("config/entity_registry/list")
+        return {each["unique_id"] for each in listed if each["platform"] == "han_port"}
+
+    def repairs(self) -> list[dict[str, Any]]:
+        """Give our issues."""
+        issues = self.command("repairs/list_issues")["issues"]
+        return [each for each in issues if each["domain"] == "han_port"]
+
     def stored(self, key: str) -> Any:
         """Give what is on the disk under a key; Home Assistant writes with a delay."""
         return json.loads((self.home / ".storage" / key).read_text())["data"]
@@ -105,18 +116,40 @@ class Server:
         with self.portal.wrap_async_context_manager(serving) as bound:
             yield meter, bound
 
+    @contextmanager
+    def serial(self, name: str, *faults: str) -> Iterator[str]:
+        """Serve a simulated meter on a serial port that is none; give its path."""
+        serving = serve_pty(create(name, faults=faults))
+        with self.portal.wrap_async_context_manager(serving) as path:
+            yield path
+
     def add(self, port: int) -> None:
         """Add the meter on a port, as the demo does."""
         self.portal.call(demo.add_meter, self.api, port, None)
         self.value("net_power")
 
 
+def _impatient(folder: Path) -> Path:
+    """Give a copy of the integration that waits seconds, not minutes, until a repair."""
+    copied = folder / "components"
+    shutil.copytree(ROOT / "custom_components", copied)
+    watch = copied / "han_port/watch.py"
+    text = watch.read_text()
+    for patient, impatient in (("LOOK = 60", "LOOK = 1"), ("LASTS = 600", "LASTS = 5")):
+        assert text.count(patient) == 1
+        text = text.replace(patient, impatient)
+    watch.write_text(text)
+    return copied
+
+
 @asynccontextmanager
-async def _running(home: Path) -> AsyncIterator[demo.Api]:
+async def _running(folder: Path, home: Path) -> AsyncIterator[demo.Api]:
     (home / "automations.yaml").write_text("[]\n")
     port = free_port()
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(demo.home_assistant(port, home, CONFIGURATION))
+        await stack.enter_async_context(
+            demo.home_assistant(port, home, CONFIGURATION, _impatient(folder))
+        )
         session = await stack.enter_async_context(aiohttp.ClientSession())
         api = demo.Api(session, f"http://127.0.0.1:{port}")
         await demo.until("the start", lambda: demo.answers(api), 180)
@@ -125,15 +158,23 @@ async def _running(home: Path) -> AsyncIterator[demo.Api]:
         yield api
 
 
-@pytest.fixture(name="server", scope="session")
-def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Give a Home Assistant that was just installed, for all tests."""
-    home = tmp_path_factory.mktemp("home")
+@contextmanager
+def running(folder: Path) -> Iterator[Server]:
+    """Run a Home Assistant that was just installed, with what is in FOLDER/home."""
+    home = folder / "home"
+    home.mkdir(exist_ok=True)
     with (
         start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(_running(home)) as api,
+        portal.wrap_async_context_manager(_running(folder, home)) as api,
     ):
         yield Server(portal, api, home)
+
+
+@pytest.fixture(name="server", scope="session")
+def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Give one for all tests that need no other."""
+    with running(tmp_path_factory.mktemp("server")) as server:
+        yield server
 
 
 @pytest.fixture(name="browser", scope="session")
@@ -184,8 +225,7 @@ def _ui(
 ) -> Iterator[Ui]:
     """Give the browser of each language; nothing may go wrong in its page meanwhile."""
     ui = open_ui(request.param)
-    ui.page.goto("about:blank")  # no dialog of a test before
-    ui.errors.clear()
+    ui.begin()
     yield ui
     ui.shot("last")
     server.clear()
@@ -196,8 +236,7 @@ def _ui(
 def _english(server: Server, open_ui: Callable[[str], Ui]) -> Iterator[Ui]:
     """Give the browser in English alone, for what is not of our making."""
     ui = open_ui("en")
-    ui.page.goto("about:blank")  # no dialog of a test before
-    ui.errors.clear()
+    ui.begin()
     yield ui
     ui.shot("last")
     server.clear()

@@ -1,8 +1,10 @@
 """Does a person see what is wrong with a port, and what to do?"""
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import NamedTuple
 
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 import pytest
 
 from .conftest import Server
@@ -10,51 +12,131 @@ from .ui import Ui, free_port, plain
 
 
 class Trouble(NamedTuple):
-    """What is wrong with a bridge: the fault of the simulator, and the step that says so."""
+    """What is wrong with a bridge: the step that says so, and the faults of the simulator."""
 
-    fault: str
     step: str
+    faults: tuple[str, ...]
 
 
-@pytest.mark.parametrize(
-    "trouble",
-    [
-        Trouble("stall", "nothing_received"),
-        Trouble("wrong-parity", "no_valid_frame"),
-        Trouble("busy", "port_in_use"),
-    ],
-    ids=lambda each: each.fault,
-)
-def test_trouble(server: Server, ui: Ui, trouble: Trouble) -> None:
-    """What the bridge does wrong is named, and goes on by listening again once it is mended."""
-    text = ui.texts["config"]["step"][trouble.step]
+class Dialog(NamedTuple):
+    """A dialog that listens to a bridge that has a trouble."""
+
+    ui: Ui
+    flow: Locator
+    port: int
+    bridge: ExitStack
+
+
+# Those that take half a minute and more, and those that are told sooner
+SLOW = [
+    Trouble("nothing_received", ("stall",)),
+    Trouble("no_valid_frame", ("wrong-parity",)),
+    Trouble("bad_checksums", ("bit-errors:0.02",)),
+    Trouble("short_lists_only", ("small-buffer",)),
+]
+QUICK = [
+    Trouble("unknown_list", ("unknown",)),
+    Trouble("telnet", ("telnet", "stall")),
+    Trouble("text", ("banner:I (2023) wifi: connected", "stall")),
+    Trouble("decoded_values", ('banner:{"power": 1234}', "stall")),
+    Trouble("closed", ("refuse",)),
+    Trouble("http", ("busy:HTTP/1.1 400 Bad Request",)),
+]
+LANGUAGES = ("en", "nb")
+
+
+def listen(server: Server, ui: Ui, trouble: Trouble) -> Dialog:
+    """Let a dialog listen to a bridge."""
+    bridge = ExitStack()
+    _, port = bridge.enter_context(server.meter("aidon-3p", *trouble.faults))
     flow = ui.add_integration()
-    with server.meter("aidon-3p", trouble.fault) as (_, port):
-        ui.enter_port(flow, f"127.0.0.1:{port}")
-        expect(flow.get_by_text(text["title"])).to_be_visible(timeout=60_000)
-        ui.shot(trouble.step)
+    ui.enter_port(flow, f"127.0.0.1:{port}")
+    return Dialog(ui, flow, port, bridge)
+
+
+def check(server: Server, dialog: Dialog, step: str) -> None:
+    """Read what is wrong, and go on once it is mended."""
+    ui, flow, port, bridge = dialog
+    text = ui.texts["config"]["step"][step]
+    with bridge:
+        expect(flow.get_by_text(text["title"])).to_be_visible(timeout=90_000)
+        ui.shot(step)
         assert ui.complaints(flow) == []
-        expect(flow.get_by_text(f"socket://127.0.0.1:{port}").first).to_be_visible()
-        expect(
-            flow.get_by_text(text["menu_options"]["port"], exact=True)
-        ).to_be_visible()
+        expect(flow.get_by_text(f"127.0.0.1:{port}").first).to_be_visible()
+        port_text = text["menu_options"]["port"]
+        expect(flow.get_by_text(port_text, exact=True)).to_be_visible()
     with server.meter("aidon-3p", "hour-list-first", port=port):
         flow.get_by_text(text["menu_options"]["listen"], exact=True).click()
         found = ui.texts["config"]["step"]["confirm"]["title"]
-        expect(flow.get_by_text(found)).to_be_visible(timeout=30_000)
+        expect(flow.get_by_text(found)).to_be_visible()
     ui.close(flow)
+    assert ui.errors == []
 
 
-def test_refused(ui: Ui) -> None:
-    """Where nobody listens, the form says so and keeps what was typed."""
-    port = free_port()
+@pytest.fixture(name="dialogs", scope="module")
+def _dialogs(
+    server: Server, open_ui: Callable[[str], Ui]
+) -> Iterator[dict[tuple[str, str], Dialog]]:
+    """Listen to the slow ones at the same time, each in a page of its own."""
+    opened = {
+        (trouble.step, language): listen(server, open_ui(language).tab(), trouble)
+        for trouble in SLOW
+        for language in LANGUAGES
+    }
+    yield opened
+    for dialog in opened.values():
+        dialog.ui.page.close()
+        dialog.bridge.close()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("step", [each.step for each in SLOW])
+def test_slow(
+    server: Server, dialogs: dict[tuple[str, str], Dialog], step: str, language: str
+) -> None:
+    """What a person waits for is named, and goes on by listening again once it is mended."""
+    check(server, dialogs[step, language], step)
+
+
+@pytest.mark.parametrize("trouble", QUICK, ids=lambda each: each.step)
+def test_quick(server: Server, english: Ui, trouble: Trouble) -> None:
+    """What is told sooner is so too."""
+    check(server, listen(server, english, trouble), trouble.step)
+
+
+def test_in_use(server: Server, ui: Ui) -> None:
+    """A bridge that says it is in use is named, in their language."""
+    trouble = Trouble("port_in_use", ("busy",))
+    check(server, listen(server, ui, trouble), trouble.step)
+
+
+def test_inverted(server: Server, english: Ui) -> None:
+    """A P1 cable without an inverter is named, on a serial port."""
+    text = english.texts["config"]["step"]["inverted"]
+    flow = english.add_integration()
+    with server.serial("dsmr5", "inverted") as path:
+        english.enter_port(flow, path)
+        expect(flow.get_by_text(text["title"])).to_be_visible(timeout=60_000)
+        english.shot("inverted")
+        assert english.complaints(flow) == []
+    english.close(flow)
+
+
+def test_form(ui: Ui) -> None:
+    """What cannot be opened is said beside what was typed, which can be mended there."""
     flow = ui.add_integration()
-    ui.enter_port(flow, f"127.0.0.1:{port}")
-    device = f"socket://127.0.0.1:{port}"
-    error = plain(ui.texts["config"]["error"]["refused"], device=device)
-    expect(flow.get_by_text(error)).to_be_visible()
-    assert ui.complaints(flow) == []
-    ui.shot("refused")
+    refused = f"127.0.0.1:{free_port()}"
+    for name, device, error in (
+        ("/dev/ttyUSB9", "/dev/ttyUSB9", "not_found"),
+        ("bridge.invalid:6638", "socket://bridge.invalid:6638", "unknown_host"),
+        ("ftp://bridge", "ftp://bridge", "invalid_url"),
+        (refused, f"socket://{refused}", "refused"),
+    ):
+        ui.enter_port(flow, name)
+        said = plain(ui.texts["config"]["error"][error], device=device)
+        expect(flow.get_by_text(said)).to_be_visible()
+        assert ui.complaints(flow) == []
+        ui.shot(error)
     ui.close(flow)
 
 

@@ -1,5 +1,6 @@
 """How does a person move in the frontend, and what do they see there?"""
 
+from copy import copy
 import json
 import os
 from pathlib import Path
@@ -16,6 +17,7 @@ from playwright.sync_api import (
     Locator,
     Page,
     Route,
+    expect,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -26,6 +28,9 @@ FLAGS = [
     *("--disable-sync", "--disable-background-networking"),
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
+# Milliseconds until something has to be there; nothing waits for longer than it takes
+PATIENCE = 60_000
+expect.set_options(timeout=PATIENCE)
 SHOTS = os.environ.get("HAN_PORT_SHOTS")
 # What the frontend calls what a person clicks
 WORDS = {
@@ -42,15 +47,17 @@ WORDS = {
         "close": "Lukk",
     },
 }
-# Texts as they are shown, with those whose box is too small for them
+# Texts as they are shown, with those whose box is too small for them, and those of no width
 LOOK = """root => {
-    const seen = [], cut = [];
+    const seen = [], cut = [], gone = [], range = document.createRange();
     const walk = node => {
         if (node.nodeType === Node.TEXT_NODE) {
             const text = node.textContent.replace(/\\s+/g, " ").trim();
             const box = node.parentElement ?? node.getRootNode().host;
             if (!text || !box?.checkVisibility({visibilityProperty: true})) return;
             seen.push(text);
+            range.selectNodeContents(node);
+            if (!range.getBoundingClientRect().width) gone.push(text);
             for (let each = box, up = 0; each && up < 3; each = each.parentElement, up++) {
                 const style = getComputedStyle(each);
                 const hides = ["hidden", "clip"].includes(style.overflowX);
@@ -65,7 +72,7 @@ LOOK = """root => {
         }
     };
     walk(root);
-    return {seen, cut};
+    return {seen, cut, gone};
 }"""
 NAVIGATE = """path => {
     history.pushState(null, "", path);
@@ -136,7 +143,6 @@ class Ui:
         self.language = language
         self.words = WORDS[language]
         self.texts = texts(language)
-        self.errors: list[str] = []
         self.context: BrowserContext = browser.new_context(
             storage_state=login,
             viewport={"width": width, "height": height},
@@ -147,11 +153,27 @@ class Ui:
             service_workers="block",
             accept_downloads=True,
         )
-        self.context.set_default_timeout(20_000)
+        self.context.set_default_timeout(PATIENCE)
         self.context.route("**/api/brands/**", self._brand)
+        self._new_page()
+
+    def _new_page(self) -> None:
+        self.errors: list[str] = []
         self.page: Page = self.context.new_page()
         self.page.on("pageerror", self._on_error)
         self.page.on("console", self._on_console)
+
+    def begin(self) -> None:
+        """Forget what was before, with the dialog of a test that failed."""
+        if self.page.locator("ha-dialog").count():
+            self.page.goto("about:blank")
+        self.errors.clear()
+
+    def tab(self) -> Self:
+        """Open another page beside this one."""
+        tab = copy(self)
+        tab._new_page()
+        return tab
 
     def __enter__(self) -> Self:
         """Be a context."""
@@ -209,15 +231,13 @@ class Ui:
         dialog.get_by_text("HAN Port", exact=True).click()
         return self.page.locator("dialog-data-entry-flow")
 
-    def enter_port(self, flow: Locator, device: str, *, typed: bool = False) -> None:
+    def enter_port(self, flow: Locator, device: str) -> None:
         """Type a port by hand, and listen to it."""
         step = self.texts["config"]["step"]["user"]
         picker = flow.locator("ha-selector-serial_port")
-        # Until the ports are known it is a plain field, and with one typed before once more
-        field = picker.get_by_role("listitem").first
-        if not typed:
-            field.click()
-            picker.get_by_text(self.words["manual"], exact=True).click()
+        # Until the ports are known it is a plain field
+        picker.get_by_role("listitem").first.click()
+        picker.get_by_text(self.words["manual"], exact=True).click()
         picker.get_by_role("textbox", name=step["data"]["device"]).fill(device)
         flow.get_by_role("button", name=step["submit"]).click()
 
@@ -258,9 +278,10 @@ class Ui:
             self.page.screenshot(path=path)
 
     def complaints(self, place: Locator) -> list[str]:
-        """Say what is wrong with the texts in a place: cut off, raw keys, another language."""
+        """Say what is wrong with texts in a place: cut off, not drawn, raw, another language."""
         look = place.evaluate(LOOK)
         said = [f"cut off: {text}" for text in look["cut"]]
+        said += [f"not drawn: {text}" for text in look["gone"]]
         said += [
             f"raw: {text}"
             for text in look["seen"]
