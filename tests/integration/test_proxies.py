@@ -1,14 +1,16 @@
 """Is a line found, and found again, through a bridge whose line is set from here?
 
-With nothing of the way replaced: Home Assistant's serial library speaks RFC 2217 over TCP to
-a bridge, and behind it is a line that is received bit by bit, as the bridge has it set.
+With nothing of the way replaced: Home Assistant's serial library speaks RFC 2217, or with
+ESPHome's own client its API, over TCP to a bridge, and behind it is a line that is received
+bit by bit, as the bridge has it set. CONTRIBUTING tells how to have ESPHome's client.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import cache
 import re
+from typing import Any
 
 import pytest
 
@@ -47,20 +49,13 @@ def received(sent: Line, own: Line) -> bytes:
 class Bridge:
     """A bridge on the line of a meter that sends every 150 ms.
 
-    `sent` is how the meter sends, `line` how the bridge is set, `settings` all that it was
-    set to.
+    `sent` is how the meter sends, `line` how the bridge is set.
     """
 
     def __init__(self, sent: Line) -> None:
         """Begin as no meter sends."""
         self.sent = sent
         self.line = Line(300, 8, "N")
-        self.settings: list[str] = []
-
-    def set(self, setting: Line) -> None:
-        """Set the line."""
-        self.line = setting
-        self.settings.append(str(setting))
 
     async def messages(self) -> AsyncIterator[bytes]:
         """Give what is received of each message."""
@@ -95,11 +90,11 @@ async def rfc2217(bridge: Bridge) -> AsyncIterator[str]:
         value = value.replace(b"\xff\xff", b"\xff")
         match command[0]:
             case 1:
-                bridge.set(bridge.line._replace(baudrate=int.from_bytes(value)))
+                bridge.line = bridge.line._replace(baudrate=int.from_bytes(value))
             case 2:
-                bridge.set(bridge.line._replace(byte_size=value[0]))
+                bridge.line = bridge.line._replace(byte_size=value[0])
             case 3:
-                bridge.set(bridge.line._replace(parity=PARITIES[value[0]]))
+                bridge.line = bridge.line._replace(parity=PARITIES[value[0]])
         answer = bytes((command[0] + 100,)) + value.replace(b"\xff", b"\xff\xff")
         writer.write(b"\xff\xfa\x2c" + answer + b"\xff\xf0")
 
@@ -124,12 +119,79 @@ async def rfc2217(bridge: Bridge) -> AsyncIterator[str]:
         server.close_clients()
 
 
+def packed(kind: int, message: Any) -> bytes:
+    """Give a message as ESPHome's API sends it in the open."""
+
+    def number(value: int) -> bytes:
+        return (
+            bytes((value,)) if value < 128 else bytes((value & 127 | 128, value >> 7))
+        )
+
+    payload = message.SerializeToString()
+    return b"\0" + number(len(payload)) + number(kind) + payload
+
+
+@asynccontextmanager
+async def esphome(bridge: Bridge) -> AsyncIterator[str]:
+    """Serve a bridge as ESPHome's serial proxy does."""
+    api = pytest.importorskip("aioesphomeapi.api_pb2")
+
+    async def number(reader: asyncio.StreamReader) -> int:
+        value = shift = 0
+        while (byte := (await reader.readexactly(1))[0]) > 127:
+            value |= (byte & 127) << shift
+            shift += 7
+        return value | byte << shift
+
+    def take(writer: asyncio.StreamWriter, kind: int, payload: bytes) -> None:
+        match kind:
+            case 1:
+                hello = api.HelloResponse(api_version_major=1, api_version_minor=10)
+                writer.write(packed(2, hello))
+            case 3:
+                writer.write(packed(4, api.AuthenticationResponse()))
+            case 5:
+                writer.write(packed(6, api.DisconnectResponse()))
+            case 7:
+                writer.write(packed(8, api.PingResponse()))
+            case 9:
+                proxies = [api.SerialProxyInfo(name="HAN")]
+                writer.write(packed(10, api.DeviceInfoResponse(serial_proxies=proxies)))
+            case 138:
+                asked = api.SerialProxyConfigureRequest.FromString(payload)
+                parity = "NE"[asked.parity]
+                bridge.line = Line(asked.baudrate, asked.data_size, parity)
+
+    async def send(writer: asyncio.StreamWriter) -> None:
+        async for data in bridge.messages():
+            writer.write(packed(139, api.SerialProxyDataReceived(data=data)))
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        sending = asyncio.create_task(send(writer))
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            while await reader.readexactly(1):
+                size, kind = await number(reader), await number(reader)
+                take(writer, kind, await reader.readexactly(size))
+        sending.cancel()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1") as server:
+        port = server.sockets[0].getsockname()[1]
+        yield f"esphome://127.0.0.1:{port}/?port_name=HAN"
+        server.close_clients()
+
+
+@pytest.mark.parametrize("serve", [rfc2217, esphome])
 @pytest.mark.parametrize("sent", [EVEN, P1, OLD_P1])
-async def test_line(hass: HomeAssistant, sent: Line) -> None:
+async def test_line(
+    hass: HomeAssistant,
+    sent: Line,
+    serve: Callable[[Bridge], AbstractAsyncContextManager[str]],
+) -> None:
     """However the line is set, it is found live; so it is when it turns bad later."""
     hass.config.country = "NO"
     bridge = Bridge(sent)
-    async with rfc2217(bridge) as device:
+    async with serve(bridge) as device:
         flow = await listened(hass, await begin(hass, device))
         assert flow["step_id"] == "confirm"
         assert str(bridge.line) == str(sent)
