@@ -11,7 +11,7 @@ from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .coordinator import HanPortConfigEntry, HanPortCoordinator
+from .coordinator import LINK, SENT, HanPortConfigEntry, HanPortCoordinator
 from .entity import HanPortEntity
 from .protocol import Quantity
 
@@ -27,7 +27,7 @@ async def async_setup_entry(
     coordinator = entry.runtime_data
     async_add_entities(
         [
-            HanPortConnection(coordinator, "connection"),
+            HanPortConnection(coordinator, "connection", LINK),
             HanPortAtRisk(coordinator, "hour_limit_at_risk"),
         ]
     )
@@ -47,7 +47,7 @@ async def async_setup_entry(
             async_add_entities(makers[each](coordinator) for each in sorted(new))
 
     add_new()
-    entry.async_on_unload(coordinator.async_add_listener(add_new))
+    entry.async_on_unload(coordinator.async_add_listener(add_new, SENT))
 
 
 class HanPortBinarySensor(HanPortEntity, BinarySensorEntity):

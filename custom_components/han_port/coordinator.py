@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -109,6 +109,12 @@ HOURLY = {
     Quantity.ACTIVE_POWER_EXPORT: Quantity.ENERGY_EXPORT,
 }
 
+# What listeners that need not be called with every reading are about, beside quantities:
+# whether the meter is heard, what it is known to send, the peaks of the month
+LINK = "link"
+SENT = "sent"
+PEAKS = "peaks"
+
 # The longest time that a mean of the power is taken over
 LONGEST_MEAN = timedelta(minutes=15)
 
@@ -144,6 +150,10 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
     Nothing is asked for: the meter pushes. `last_update_success` is false from the loss
     of the link, or silence, to the next reading; `connected` is true in between, but
     not before the first reading.
+
+    A listener whose context is a quantity, or one of LINK, SENT and PEAKS, is called when
+    there is something new of that to show, one without with every reading, and all of
+    them when the link is lost or back.
 
     `account` has what the readings add up to, `limit` what the mean power of an hour
     shall not exceed, in kW. `chunk_listeners` are called with every chunk as it comes.
@@ -200,6 +210,8 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         self._sealed_times = 0
         self._identified = False
         self._heard: dict[str, float] = {}
+        # What has changed and was not shown yet
+        self._news: set[str] = set()
         self._lower: Counter[str] = Counter()
         self._last_reading: float | None = None
         self._accounted: datetime | None = None
@@ -395,16 +407,38 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
                         self._take_sealed(outcome)
                     _LOGGER.debug("%s: %s (%s)", self.device, error, error.code)
         if taken:
+            self._delay = SHORTEST_DELAY
+            self._learn_cadence()
+            self._show()
+        return taken
+
+    def _show(self) -> None:
+        """Tell listeners of the last reading: all of them, if there was none before it."""
+        now = self.hass.loop.time()
+        if not self.connected:
             if not self.last_update_success:
                 _LOGGER.info("The meter on %s is sending again", self.device)
-            self._delay = SHORTEST_DELAY
             self.connected = True
-            self._learn_cadence()
-            if not self.last_update_success:
-                self._publisher.show_all()
-            self._publisher.advance(self.hass.loop.time(), self.data)
             self.async_set_updated_data(self.data)
-        return taken
+            self._publisher.advance(now, self.data)
+            return
+        self._publisher.advance(now, self.data)
+        news = self._news - self._publisher.waiting
+        self._news -= news
+        for update, about in list(self._listeners.values()):
+            if about is None or about in news:
+                try:
+                    update()
+                except Exception:
+                    _LOGGER.exception("Unexpected error while showing %s", self.name)
+
+    @override
+    @callback
+    def async_update_listeners(self) -> None:
+        """Tell all listeners; nothing waits then."""
+        self._publisher.show_all()
+        self._news.clear()
+        super().async_update_listeners()
 
     def _account(self, reading: MeterReading, age: float) -> None:
         """Let the accounts advance, and see to it that they outlive this run.
@@ -412,6 +446,8 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         A reading counts when the meter sent it, but not before one that was accounted.
         """
         account, before = self.account, self.account.hour.start
+        peaks = account.peaks.top()
+        unknown = [it for it in account.counters.values() if it.published is None]
         now = utcnow()
         # A clock that was put back is no reason to wait for it.
         earliest = min(self._accounted or now - timedelta(hours=1), now)
@@ -424,6 +460,10 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
             fresh = counter.counter is None and counter.offset is not None
             if fresh and (value := reading.values.get(quantity)):
                 counter.hold(value)
+        if any(it.published is not None for it in unknown):
+            self._news.add(SENT)
+        if account.peaks.top() != peaks:
+            self._news.add(PEAKS)
         if not self._storing:
             # Asked for again and again, the delay would never end.
             self._storing = True
@@ -434,11 +474,7 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
     def _watch(self, reading: MeterReading, age: float) -> None:
         """Let what is watched between the hours advance, from when the meter sent it."""
         when = utcnow() - timedelta(seconds=age)
-        values = {
-            name: value
-            for name, value in reading.values.items()
-            if name not in reading.unmeasured
-        }
+        values = reading.measured
         if self.fuse is not None:
             self.fuse.advance(when, values)
         self.voltages.advance(when, values)
@@ -477,42 +513,49 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
     def _merge(self, reading: MeterReading) -> None:
         """Put a reading over what was known before."""
         now = self.hass.loop.time()
-        values: dict[str, float] = {
-            quantity: value
-            for quantity, value in self._continued(reading)
-            if quantity not in reading.unmeasured
-            and self._is_credible(quantity, value, self.data, self._lower)
-        }
+        values: dict[str, float] = dict(reading.measured.items())
+        for quantity in COUNTERS.intersection(values):
+            value = self._continued(quantity, values[quantity])
+            if self._is_credible(quantity, value, self.data, self._lower):
+                values[quantity] = value
+            else:
+                del values[quantity]
         self._add_net_power(values, only_import=reading.list_kind == 1)
         self._heard |= dict.fromkeys(values, now)
         too_old = now - 2 * self._silent_after
-        self.data = {
-            quantity: value
-            for quantity, value in (self.data | values).items()
-            if quantity in LASTING or self._heard[quantity] > too_old
+        gone = {
+            name
+            for name in self.data.keys() - values.keys() - LASTING
+            if self._heard[name] <= too_old
         }
+        self._news |= gone
+        self._news.update(
+            name for name, value in values.items() if value != self.data.get(name)
+        )
+        self.data = self.data | values
+        for name in gone:
+            del self.data[name]
         if unseen := (values.keys() | _sent_hourly(reading)) - self.quantities:
             self.quantities |= unseen
+            self._news.add(SENT)
             entry = self.config_entry
             self.hass.config_entries.async_update_entry(
                 entry, data={**entry.data, CONF_QUANTITIES: sorted(self.quantities)}
             )
         self._merge_submeters(reading)
 
-    def _continued(self, reading: MeterReading) -> Iterator[tuple[Quantity, float]]:
-        """Give the values of a reading, counters as they are to be shown."""
-        for quantity, value in reading.values.items():
-            if quantity not in ENERGY_COUNTERS:
-                yield quantity, value
-                continue
-            known = self.data.get(quantity)
-            if quantity in HOURLY.values():
-                # The meter's own counter is what the meter says; its step is recorded
-                # nowhere.
-                known = None
-            if self._continuity.starts_over(quantity):
-                self.data.pop(quantity, None)
-            yield quantity, self._continuity.shown(quantity, value, known)
+    def _continued(self, quantity: Quantity, value: float) -> float:
+        """Give a counter of a reading as it is to be shown."""
+        if quantity not in ENERGY_COUNTERS:
+            return value
+        known = self.data.get(quantity)
+        if quantity in HOURLY.values():
+            # The meter's own counter is what the meter says; its step is recorded
+            # nowhere.
+            known = None
+        if self._continuity.starts_over(quantity):
+            self.data.pop(quantity, None)
+        return self._continuity.shown(quantity, value, known)
 
     def _is_credible(
         self,
@@ -525,7 +568,7 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
 
         `known` has the last values of its meter, `lower` how often each was lower since.
         """
-        if quantity not in COUNTERS or value >= known.get(quantity, 0):
+        if value >= known.get(quantity, 0):
             lower.pop(quantity, None)
             return True
         lower[quantity] += 1
@@ -587,7 +630,6 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
             for quantity, value in self.data.items()
             if quantity in COUNTERS
         }
-        self._publisher.show_all()
         self.async_update_listeners()
 
     def _merge_submeters(self, reading: MeterReading) -> None:
@@ -604,17 +646,15 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
             submeter.values |= {
                 quantity: value
                 for quantity, value in each.values.items()
-                if self._is_credible(quantity, value, submeter.values, submeter.lower)
+                if quantity not in COUNTERS
+                or self._is_credible(quantity, value, submeter.values, submeter.lower)
             }
             if unseen := each.values.keys() - submeter.quantities:
                 submeter.quantities |= unseen
                 new = True
         if new:
+            self._news.add(SENT)
             self._remember_submeters()
-
-    def waits(self, quantity: str) -> bool:
-        """Say whether a quantity did not change enough to be shown now."""
-        return quantity in self._publisher.waiting
 
     def is_sent(self, submeter: Submeter) -> bool:
         """Say whether a submeter is among what the meter sends now."""

@@ -20,9 +20,14 @@ class HanPortEntity(CoordinatorEntity[HanPortCoordinator]):
     _attr_device_info: DeviceInfo
     _attr_has_entity_name = True
 
-    def __init__(self, coordinator: HanPortCoordinator, key: str) -> None:
-        """Name the entity by the meter, or by the entry where a meter sends no id."""
-        super().__init__(coordinator)
+    def __init__(
+        self, coordinator: HanPortCoordinator, key: str, about: str | None = None
+    ) -> None:
+        """Name the entity by the meter, or by the entry where a meter sends no id.
+
+        `about` is what it shows, as the coordinator's listeners have it.
+        """
+        super().__init__(coordinator, about)
         entry = coordinator.config_entry
         meter = Meter(
             manufacturer=entry.data[CONF_MANUFACTURER],
@@ -51,10 +56,6 @@ class HanPortEntity(CoordinatorEntity[HanPortCoordinator]):
     @override
     @callback
     def _handle_coordinator_update(self) -> None:
-        self._show_news()
-
-    @callback
-    def _show_news(self) -> None:
         """Show what has changed: most readings have news for a few entities only."""
         shown = self.available, self._value, self.extra_state_attributes
         if shown != self._shown:

@@ -7,7 +7,7 @@ from homeassistant.const import EntityCategory, UnitOfPower
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .coordinator import HanPortConfigEntry
+from .coordinator import LINK, HanPortConfigEntry
 from .entity import HanPortEntity
 
 PARALLEL_UPDATES = 0
@@ -19,7 +19,7 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Add the limit."""
-    async_add_entities([HanPortLimit(entry.runtime_data, "hour_limit")])
+    async_add_entities([HanPortLimit(entry.runtime_data, "hour_limit", LINK)])
 
 
 class HanPortLimit(HanPortEntity, RestoreNumber):

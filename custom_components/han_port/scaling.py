@@ -44,6 +44,8 @@ def multipliers(options: Mapping[str, Any]) -> dict[Quantity, float]:
 
 def scaled(reading: MeterReading, by: Mapping[Quantity, float]) -> MeterReading:
     """Multiply the values of a meter; those of its submeters are as they are."""
+    if not by:
+        return reading
     values = {
         quantity: round(value * by[quantity], 6) if quantity in by else value
         for quantity, value in reading.values.items()
@@ -117,11 +119,7 @@ class PowerCheck:
 
     def advance(self, when: datetime, reading: MeterReading) -> None:
         """Take a reading as the meter sent it, before it is multiplied."""
-        values = {
-            name: value
-            for name, value in reading.values.items()
-            if name not in reading.unmeasured
-        }
+        values = reading.measured
         if (found := _compared(values)) is None:
             return
         apparent, active, total = found
@@ -158,13 +156,14 @@ def _compared(
     values: Mapping[Quantity, float],
 ) -> tuple[float, float, float] | None:
     """Give VA, W and the power with its reactive part, None if they say too little."""
-    apparent = apparent_power(values)
+    if not (apparent := apparent_power(values)):
+        return None
     power = values.get(Quantity.ACTIVE_POWER_NET)
     if power is None:
         power = values.get(Quantity.ACTIVE_POWER_IMPORT, 0) - values.get(
             Quantity.ACTIVE_POWER_EXPORT, 0
         )
-    if not apparent or not power:
+    if not power:
         return None
     currents = [abs(values[name]) for name in _CURRENTS if name in values]
     least = (

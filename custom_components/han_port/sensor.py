@@ -32,7 +32,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .accounting import Peak, Settlement, Window, imbalance
 from .const import NET_POWER
-from .coordinator import COUNTERS, HanPortConfigEntry, HanPortCoordinator
+from .coordinator import COUNTERS, PEAKS, SENT, HanPortConfigEntry, HanPortCoordinator
 from .entity import HanPortEntity, submeter_device
 from .protocol import MeterKind, Quantity
 
@@ -266,6 +266,7 @@ class HourSensorDescription(SensorEntityDescription):
     value: Callable[[HanPortCoordinator], float | None]
     # Also the attributes, where the value alone does not say what it is of
     attributes: Callable[[HanPortCoordinator], dict[str, Any]] | None = None
+    about: str | None = None
 
 
 def _step(energy: float | None) -> float | None:
@@ -314,6 +315,7 @@ HOUR_SENSORS = (
         suggested_display_precision=2,
         state_class=SensorStateClass.MEASUREMENT,
         value=lambda it: it.account.peaks.average(),
+        about=PEAKS,
     ),
 )
 
@@ -432,7 +434,7 @@ async def async_setup_entry(
         async_add_entities(_entities(coordinator, new))
 
     add_new()
-    entry.async_on_unload(coordinator.async_add_listener(add_new))
+    entry.async_on_unload(coordinator.async_add_listener(add_new, SENT))
 
 
 def _entities(
@@ -468,10 +470,8 @@ class HanPortNumber(HanPortEntity, SensorEntity):
 
     @property
     @override
-    def _value(self) -> float | None:
-        value = self.native_value
-        assert value is None or isinstance(value, int | float)
-        return value
+    def _value(self) -> object:
+        return self.native_value
 
 
 class HanPortSensor(HanPortNumber, RestoreSensor):
@@ -484,9 +484,9 @@ class HanPortSensor(HanPortNumber, RestoreSensor):
         quantity: Quantity | None = None,
     ) -> None:
         """Take the row of the table, and the quantity where it is not its key."""
-        super().__init__(coordinator, description.key)
-        self.entity_description = description
         self._quantity = quantity or description.key
+        super().__init__(coordinator, description.key, self._quantity)
+        self.entity_description = description
 
     @override
     async def async_added_to_hass(self) -> None:
@@ -509,13 +509,6 @@ class HanPortSensor(HanPortNumber, RestoreSensor):
         """Say whether the meter is heard, and has sent this since it was last lost."""
         return super().available and self.native_value is not None
 
-    @override
-    @callback
-    def _handle_coordinator_update(self) -> None:
-        """Show it, unless it can wait."""
-        if not self.coordinator.waits(self._quantity):
-            super()._handle_coordinator_update()
-
     @property
     @override
     def native_value(self) -> float | None:
@@ -534,6 +527,8 @@ class HanPortLiveCounter(HanPortSensor):
     ) -> None:
         """Take the direction, energy import or export."""
         super().__init__(coordinator, description)
+        # It moves with the power.
+        self.coordinator_context = None
         self._direction = quantity
         self._last: Settlement | None = None
 
@@ -606,7 +601,7 @@ class HanPortHourSensor(HanPortNumber):
         self, coordinator: HanPortCoordinator, description: HourSensorDescription
     ) -> None:
         """Take the row of the table."""
-        super().__init__(coordinator, description.key)
+        super().__init__(coordinator, description.key, description.about)
         self.entity_description = description
 
     @property
@@ -630,7 +625,7 @@ class HanPortPeak(HanPortNumber):
 
     def __init__(self, coordinator: HanPortCoordinator, number: int) -> None:
         """Take the place, 1 for the highest."""
-        super().__init__(coordinator, f"{PEAK.key}_{number}")
+        super().__init__(coordinator, f"{PEAK.key}_{number}", PEAKS)
         self._attr_translation_key = PEAK.key
         self._attr_translation_placeholders = {"number": str(number)}
         self._number = number
@@ -683,7 +678,7 @@ def _add_submeters(
             )
 
     add_new()
-    entry.async_on_unload(coordinator.async_add_listener(add_new))
+    entry.async_on_unload(coordinator.async_add_listener(add_new, SENT))
 
 
 # What fills a volume, where Home Assistant has a class for it
@@ -708,16 +703,12 @@ class HanPortSubmeterSensor(HanPortSensor):
             device_class = VOLUME_CLASSES.get(kind, SensorDeviceClass.VOLUME)
             description = replace(description, device_class=device_class)
         super().__init__(coordinator, description)
+        # It may not be sent any more.
+        self.coordinator_context = None
         self._attr_unique_id = f"{key}_{quantity}"
         self._attr_device_info = submeter_device(
             coordinator, key, self._attr_device_info
         )
-
-    @override
-    @callback
-    def _handle_coordinator_update(self) -> None:
-        """Show it: only quantities of the meter itself may wait."""
-        self._show_news()
 
     @override
     def _restore(self, value: float) -> None:

@@ -8,7 +8,7 @@ from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.event import async_track_time_interval
 
 from .const import CONF_METER_ID, DOMAIN
-from .coordinator import HanPortCoordinator
+from .coordinator import LINK, HanPortCoordinator
 from .diagnosis import Diagnosis
 from .protocol import Meter
 
@@ -168,5 +168,5 @@ def async_watch(hass: HomeAssistant, coordinator: HanPortCoordinator) -> None:
             hass, look, timedelta(seconds=LOOK), cancel_on_shutdown=True
         )
     )
-    entry.async_on_unload(coordinator.async_add_listener(updated))
+    entry.async_on_unload(coordinator.async_add_listener(updated, LINK))
     entry.async_on_unload(watch.clear)

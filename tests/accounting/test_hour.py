@@ -204,6 +204,7 @@ def test_closed(house: House) -> None:
         Window(at(60), at(120), approx(3)),
     ]
     quarters = RunningHour(house.counter, QUARTER, OSLO)
+    quarters.advance(at(125), 3000)
     assert [each.start for each in quarters.closed()] == [
         at(minute) for minute in range(0, 120, 15)
     ]

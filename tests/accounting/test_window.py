@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from random import Random
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -9,11 +10,13 @@ import pytest
 from custom_components.han_port.accounting.window import (
     HOUR,
     QUARTER,
+    Windows,
     full_hour,
     window_start,
 )
 
 OSLO = ZoneInfo("Europe/Oslo")
+SECOND = timedelta(seconds=1)
 
 
 def at(text: str) -> datetime:
@@ -55,6 +58,17 @@ def test_days_of_change(day: str, hours: int) -> None:
         now += HOUR
     assert len(starts) == hours
     assert {after - before for before, after in pairwise(starts)} == {HOUR}
+
+
+@pytest.mark.parametrize("zone", ["Europe/Oslo", "Asia/Kolkata", "Australia/Lord_Howe"])
+@pytest.mark.parametrize("length", [HOUR, QUARTER])
+def test_windows(zone: str, length: timedelta) -> None:
+    """What is remembered of the window before never changes the answer, nor does the order."""
+    windows, noise = Windows(length, ZoneInfo(zone)), Random(1)
+    for _ in range(3000):
+        now = at("2026-10-25 00:00") + noise.randrange(-18000, 18000) * SECOND
+        for when in (now, now + SECOND, now - SECOND):
+            assert windows.start(when) == window_start(when, length, ZoneInfo(zone))
 
 
 @pytest.mark.parametrize(

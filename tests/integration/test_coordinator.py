@@ -1,6 +1,7 @@
 """Is what the meter said last shown, and only while the meter is heard?"""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 import errno
 import logging
@@ -870,3 +871,55 @@ async def test_line_turns_bad(
     await say(hass, port, METER.list(2))
     assert entry.data["line"] == "2400 8E1"
     assert connection(hass) == "on"
+
+
+async def test_listeners(
+    hass: HomeAssistant, port: Port, freezer: FrozenDateTimeFactory
+) -> None:
+    """Who listens for a quantity is told of its changes only; of the link's all are told."""
+    entry = await set_up(hass, make_entry(options={"publish": "every_reading"}))
+    meter, told = entry.runtime_data, Counter[str]()
+    for about in ("active_power_import", "voltage_l1", coordinator.SENT):
+        meter.async_add_listener(lambda about=about: told.update([about]), about)
+    meter.async_add_listener(lambda: told.update(["any"]))
+
+    async def news(**values: float) -> set[str]:
+        told.clear()
+        await say(hass, port, METER.list(2, active_power_export=0, **values))
+        assert set(told.values()) <= {1}
+        return set(told)
+
+    everyone = {"active_power_import", "voltage_l1", coordinator.SENT, "any"}
+    assert await news(active_power_import=1000, voltage_l1=230) == everyone
+    assert await news(active_power_import=1000, voltage_l1=230) == {"any"}
+    assert await news(active_power_import=1000, voltage_l1=231) == {"voltage_l1", "any"}
+    # Of a sort that was not sent before
+    assert await news(active_power_import=1000, voltage_l1=231) == {"any"}
+    told.clear()
+    await say(hass, port, METER.list(3, active_power_import=1000, voltage_l1=231))
+    assert told[coordinator.SENT] == 1
+    told.clear()
+    await say(hass, port, UNPLUGGED)
+    assert set(told) == everyone
+    await wait(hass, freezer, 2)
+    assert await news(active_power_import=1000, voltage_l1=231) == everyone
+
+
+async def test_listener_fails(
+    hass: HomeAssistant,
+    port: Port,
+    entry: MockConfigEntry,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A listener that fails keeps no other from being told, and loses no link."""
+    await say(hass, port, METER.list(2, active_power_import=1000))
+    told: list[str] = []
+    for name in ("first", "second"):
+        entry.runtime_data.async_add_listener(
+            Mock(side_effect=lambda name=name: told.append(name) or 1 / 0)
+        )
+    await say(hass, port, METER.list(2, active_power_import=2000))
+    assert told == ["first", "second"]
+    assert state(hass, "active_power_import") == "2000.0"
+    assert connection(hass) == "on"
+    assert caplog.text.count("Unexpected error while showing Aidon 6534") == 2

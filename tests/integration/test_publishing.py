@@ -229,7 +229,8 @@ async def test_never_wait(
         assert isinstance(reading, MeterReading)
         account.advance(when, reading)
         assert coordinator.account.hour.energy == account.hour.energy
-        waited += coordinator.waits("active_power_import")
+        power = reading.values[Quantity.ACTIVE_POWER_IMPORT]
+        waited += state(hass, "active_power_import", meter.id) != str(power)
         for key, value in {
             "available_power": account.hour.available(5.0),
             "forecast_this_hour": account.hour.forecast,

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, tzinfo
-from math import inf, isfinite
+from math import inf, nan
 from typing import Any, NamedTuple
 
 from ..protocol.reading import MeterReading, Quantity
@@ -13,7 +13,7 @@ from .peaks import PeakRules, Peaks
 from .register import MAX_WATTS, Dispute, Gap, LiveCounter, Refusal, Settlement
 from .snapshot import SnapshotDater
 from .stored import DAMAGE, instant, number, optional
-from .window import HOUR, LATE, Window, window_start
+from .window import HOUR, LATE, Window, Windows
 
 # A meter that was not replaced says something else of its counters within this time.
 _LONG_DISPUTE = timedelta(hours=3)
@@ -66,6 +66,7 @@ class Account:
         self.peaks = Peaks(rules, zone)
         self.refused = Counter[Refusal]()
         self._zone = zone
+        self._hours = Windows(HOUR, zone)
         self._when: datetime | None = None
         self._settled: datetime | None = None
         self._begin()
@@ -98,11 +99,7 @@ class Account:
         are not mentioned unless there was a gap.
         """
         when = self._when = when.astimezone(UTC)
-        values = {
-            name: value
-            for name, value in reading.values.items()
-            if name not in reading.unmeasured and isfinite(value) and value >= 0
-        }
+        values = reading.measured
         counters = {
             name: counter
             for name, (_, tariffs) in _DIRECTIONS.items()
@@ -111,7 +108,7 @@ class Account:
         powers = {
             name: values[power]
             for name, (power, _) in _DIRECTIONS.items()
-            if values.get(power, inf) <= MAX_WATTS
+            if 0 <= values.get(power, nan) <= MAX_WATTS
         }
         if reading.meter.id is not None and (counters or powers):
             if self.meter_id is None or not reading.meter.is_named(self.meter_id):
@@ -130,8 +127,8 @@ class Account:
         for live in self.counters.values():
             live.publish()
 
-        self.peaks.advance(when)
-        if new_window or Quantity.ENERGY_IMPORT in settled:
+        if new_window or self.peaks.month is None or Quantity.ENERGY_IMPORT in settled:
+            self.peaks.advance(when)
             for window in self.hour.closed():
                 self.peaks.record(window)
         if self.live:
@@ -162,7 +159,7 @@ class Account:
 
     def _estimates(self, when: datetime) -> dict[Quantity, Settlement]:
         """Settle a full hour by estimate, once, when its list can come no more."""
-        hour = window_start(when, HOUR, self._zone)
+        hour = self._hours.start(when)
         if when - hour <= LATE or self._settled == hour:
             return {}
         self._settled = hour
@@ -184,7 +181,7 @@ class Account:
         """
         if self._when is None:
             return None
-        end = window_start(self._when, HOUR, self._zone)
+        end = self._hours.start(self._when)
         energy = self.counters[name].between(end - HOUR, end)
         return None if energy is None else Window(end - HOUR, end, energy)
 
@@ -270,9 +267,9 @@ def _total(
     values: Mapping[Quantity, float], name: Quantity, tariffs: tuple[Quantity, ...]
 ) -> float | None:
     """Give a counter, or what the counters of its tariffs add up to."""
-    if name in values:
+    if 0 <= values.get(name, nan) < inf:
         return values[name]
-    parts = [values[tariff] for tariff in tariffs if tariff in values]
+    parts = [values[each] for each in tariffs if 0 <= values.get(each, nan) < inf]
     return round(sum(parts), 3) if len(parts) > 1 else None
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from .register import MAX_GAP, LiveCounter
 from .stored import DAMAGE, instant, number
-from .window import HOUR, Window, window_start
+from .window import HOUR, Window, Windows
 
 _MEMORY = 1 / 6
 # No forecast is worth an alarm before this, and time left counts as no less
@@ -35,7 +35,8 @@ class RunningHour:
         """Take the counter to look at, and the length of the windows of a clock."""
         self.length = length
         self._counter = counter
-        self._zone = zone
+        self._windows = Windows(length, zone)
+        self._memory = length * _MEMORY
         self._when: datetime | None = None
         # When the window of that instant began
         self._begun: datetime | None = None
@@ -45,12 +46,12 @@ class RunningHour:
     def advance(self, when: datetime, watts: float) -> bool:
         """Take a power sample that the counter has got too; say if a window began."""
         before, self._when = self._when, when
-        begun, self._begun = self._begun, self._start(when)
+        begun, self._begun = self._begun, self._windows.start(when)
         self._power = watts
         if before is None or not timedelta(0) <= when - before <= MAX_GAP:
             self._mean = watts
         else:
-            weight = exp(-((when - before) / (self.length * _MEMORY)))
+            weight = exp(-((when - before) / self._memory))
             self._mean = watts + (self._mean - watts) * weight
         return begun != self._begun
 
@@ -111,22 +112,19 @@ class RunningHour:
 
     def closed(self) -> list[Window]:
         """Give the windows of the last two hours whose energy is known."""
-        return [
-            Window(start, start + self.length, energy)
-            for start in self._counter.boundaries()
-            if start == self._start(start)
-            and (energy := self._counter.between(start, start + self.length))
-            is not None
-        ]
+        known, end = self._counter.boundaries(), self.start
+        windows: list[Window] = []
+        while known and end is not None and (start := end - self.length) >= known[0]:
+            if (energy := self._counter.between(start, end)) is not None:
+                windows.append(Window(start, end, energy))
+            end = start
+        return windows[::-1]
 
     @property
     def _left(self) -> timedelta:
         assert self._when is not None
         assert self._begun is not None
         return self._begun + self.length - self._when
-
-    def _start(self, when: datetime) -> datetime:
-        return window_start(when, self.length, self._zone)
 
     def as_dict(self) -> dict[str, object]:
         """Give all that must be stored, as JSON has it."""
@@ -146,6 +144,6 @@ class RunningHour:
                     number(stored["mean"]),
                 )
                 self._when, self._power, self._mean = read
-                self._begun = self._start(self._when)
+                self._begun = self._windows.start(self._when)
         except DAMAGE:
             return

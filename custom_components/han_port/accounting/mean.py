@@ -12,13 +12,14 @@ from .stored import DAMAGE, number
 
 # Samples kept at most: more than one a second for a quarter of an hour is not needed
 _MOST = 2000
-_WHEN = attrgetter("when")
+_AT = attrgetter("at")
+_MAX_GAP = MAX_GAP.total_seconds()
 
 
 class _Sample(NamedTuple):
-    """A value, and how much more than the first the quantity came to, times seconds."""
+    """A value at a time in seconds, and the area above the first value until then."""
 
-    when: datetime
+    at: float
     value: float
     area: float
 
@@ -31,23 +32,22 @@ class SlidingMeans:
 
     def __init__(self, longest: timedelta) -> None:
         """Take the longest window that will be asked for."""
-        self._longest = longest
+        self._longest = longest.total_seconds()
         # That of the first sample since a gap: what is constant has no rounding errors.
         self._first = 0.0
         self._samples: deque[_Sample] = deque(maxlen=_MOST)
 
     def advance(self, when: datetime, value: float) -> None:
         """Take a sample; after a gap or a clock that went back all begins anew."""
-        samples = self._samples
-        if samples and not timedelta(0) <= when - samples[-1].when <= MAX_GAP:
-            samples.clear()
-        if samples:
-            area = self._area(samples[-1], when, value)
+        samples, at = self._samples, when.timestamp()
+        if samples and 0 <= at - samples[-1].at <= _MAX_GAP:
+            area = self._area(samples[-1], at, value)
         else:
+            samples.clear()
             self._first, area = value, 0.0
-        samples.append(_Sample(when, value, area))
+        samples.append(_Sample(at, value, area))
         # One before the window stays, to know where the line into it began.
-        while len(samples) > 2 and samples[1].when <= when - self._longest:
+        while len(samples) > 2 and samples[1].at <= at - self._longest:
             samples.popleft()
 
     def mean(self, window: timedelta) -> float | None:
@@ -55,24 +55,22 @@ class SlidingMeans:
 
         None unless the whole window is known.
         """
-        samples = self._samples
-        if not samples:
+        samples, seconds = self._samples, window.total_seconds()
+        if not samples or samples[0].at > samples[-1].at - seconds:
             return None
         last = samples[-1]
-        start = last.when - window
-        if samples[0].when > start:
-            return None
-        at = bisect_right(samples, start, key=_WHEN)
-        before, after = samples[at - 1], samples[at]
-        share = (start - before.when) / (after.when - before.when)
+        start = last.at - seconds
+        index = bisect_right(samples, start, key=_AT)
+        before, after = samples[index - 1], samples[index]
+        share = (start - before.at) / (after.at - before.at)
         value = before.value + (after.value - before.value) * share
         area = last.area - self._area(before, start, value)
         # Meters send three decimals at most.
-        return round(self._first + area / window.total_seconds(), 3)
+        return round(self._first + area / seconds, 3)
 
-    def _area(self, before: _Sample, when: datetime, value: float) -> float:
+    def _area(self, before: _Sample, at: float, value: float) -> float:
         more = (before.value + value) / 2 - self._first
-        return before.area + more * (when - before.when).total_seconds()
+        return before.area + more * (at - before.at)
 
 
 class DayMaximum:

@@ -19,7 +19,7 @@ from math import floor
 from typing import Any, NamedTuple, Self
 
 from .stored import instant, number, optional, restored, whole
-from .window import HOUR, QUARTER, Window, window_start
+from .window import HOUR, QUARTER, Window, Windows, window_start
 
 # The slowest list with power comes every 15 s, and bridges thin out to one a minute.
 MAX_GAP = timedelta(seconds=90)
@@ -138,6 +138,7 @@ class LiveCounter:
         self.integral = 0.0
         self.disputed: Dispute | None = None
         self._zone = zone
+        self._quarters = Windows(QUARTER, zone)
         self._base: _Base | None = None
         self._settled = False
         self._ahead: float | None = None
@@ -161,7 +162,7 @@ class LiveCounter:
         """Add the energy since the last sample of the power, or note a gap."""
         when = when.astimezone(UTC)
         last, self._sample = self._sample, (when, watts)
-        boundary = window_start(when, QUARTER, self._zone)
+        boundary = self._quarters.start(when)
         if last is not None and timedelta(0) <= when - last[0] <= MAX_GAP:
             before, power = last
             if before < boundary and boundary not in self._marks:
@@ -223,7 +224,7 @@ class LiveCounter:
             if boundary > when and later.region == mark.region is not None:
                 value = counter + later.integral - mark.integral
                 self._marks[boundary] = later._replace(value=value)
-        if when == window_start(when, QUARTER, self._zone):
+        if when == self._quarters.start(when):
             self._mark(when, mark._replace(value=counter))
             self._settled = True
         return Settlement(when, counter, correction, gap, revised=tuple(revised))
@@ -285,11 +286,11 @@ class LiveCounter:
         if mark is not None and mark.value is not None and self._base is not None:
             energy = max(0.0, self._estimate(self._base) - mark.value)
             return energy, self._base.region == self._region
-        seen = [mark for boundary, mark in self._marks.items() if boundary >= start]
-        if not seen:
+        later = (each for boundary, each in self._marks.items() if boundary >= start)
+        if (first := mark or next(later, None)) is None:
             return 0.0, False
-        complete = seen[0] is mark and mark.region == self._region
-        return self.integral - seen[0].integral, complete
+        complete = first is mark and mark.region == self._region
+        return self.integral - first.integral, complete
 
     def boundaries(self) -> list[datetime]:
         """Give the full hours and quarters (UTC) that are remembered, in order."""

@@ -33,6 +33,23 @@ def window_start(when: datetime, length: timedelta, zone: tzinfo) -> datetime:
     return when.astimezone(UTC) - past % length
 
 
+class Windows:
+    """The windows of one length; most readings lie in the same one as that before."""
+
+    def __init__(self, length: timedelta, zone: tzinfo) -> None:
+        """Take what `window_start` takes."""
+        self._length = length
+        self._zone = zone
+        self._start = self._end = datetime.min.replace(tzinfo=UTC)
+
+    def start(self, when: datetime) -> datetime:
+        """Give the start, in UTC, of the window that holds `when`."""
+        if not self._start <= when < self._end:
+            self._start = window_start(when, self._length, self._zone)
+            self._end = self._start + self._length
+        return self._start
+
+
 def full_hour(when: datetime, zone: tzinfo) -> datetime | None:
     """Give the full hour, in UTC, that a list received at `when` can speak of.
 

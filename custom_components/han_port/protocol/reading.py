@@ -227,6 +227,17 @@ class MeterReading(NamedTuple):
     submeters: tuple[MeterReading, ...] = ()
     text: str | None = None
 
+    @property
+    def measured(self) -> Mapping[Quantity, float]:
+        """The values without those that are not measured."""
+        if not self.unmeasured:
+            return self.values
+        return {
+            quantity: value
+            for quantity, value in self.values.items()
+            if quantity not in self.unmeasured
+        }
+
 
 class Outcome(NamedTuple):
     """One message found: where its first byte stood, its bytes, what they say.
