@@ -1,8 +1,9 @@
 """What sends meters' messages over TCP while home.py measures? A process of its own.
 
-    python benchmarks/bridges.py METERS [lively]
+    python benchmarks/bridges.py METERS [lively | MODEL]
 
-Has a port for each of so many simulated meters of Aidon. Takes a JSON object a line on its
+Has a port for each of so many simulated meters: Aidons, or all with the telegrams of one
+meter of another model. Takes a JSON object a line on its
 standard input, and answers each with one line:
 
     {"do": "send", "first": 0, "meters": 1, "kind": null, "count": 50, "pause": 0.02, "damaged": false}
@@ -14,7 +15,6 @@ to the system; `kind` null is the mix of the wire, three short lists to one long
 """
 
 import asyncio
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import cycle
 import json
@@ -41,34 +41,10 @@ HOUSE = [
 class Bridge:
     """One port with one meter."""
 
-    def __init__(self, seed: int, *, lively: bool) -> None:
-        """Take the seed of the meter's id, and whether all its values always change.
-
-        In a house most do not; in a benchmark each message is to be seen.
-        """
-        self.id = create("aidon-3p", seed=seed).id
-        noise = Random(seed)
-        frames = []
-        # Three short lists to one long, as on the wire, from anywhere in the house's day
-        first = noise.randrange(len(HOUSE))
-        for number in range(MESSAGES):
-            values: dict[str, Any] = {
-                **HOUSE[(first + number) % len(HOUSE)],
-                "meter_id": self.id,
-            }
-            if lively:
-                values["active_power_import"] = 500 + noise.randrange(4000)
-                for phase in ("l1", "l2", "l3"):
-                    values[f"voltage_{phase}"] = 230 + noise.randrange(50) / 10
-                    values[f"current_{phase}"] = noise.randrange(160) / 10
-            kind = 1 if number % 4 else 2
-            frames.append(METER.model.layout.frames(kind, values, START))
-        short, long = ([*frames[1::4], *frames[2::4], *frames[3::4]], frames[::4])
-        self._frames: dict[int | None, Iterator[bytes]] = {
-            None: cycle(frames),
-            1: cycle(short),
-            2: cycle(long),
-        }
+    def __init__(self, meter_id: str, frames: dict[int | None, list[bytes]]) -> None:
+        """Take what the meter sends, by kind of list, None for the mix of the wire."""
+        self.id = meter_id
+        self._frames = {kind: cycle(each) for kind, each in frames.items()}
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self.port = 0
@@ -108,6 +84,42 @@ class Bridge:
             self._writers.discard(writer)
 
 
+def aidon(seed: int, *, lively: bool) -> Bridge:
+    """Make a meter of Aidon; say whether all its values always change.
+
+    In a house most do not; in a benchmark each message is to be seen.
+    """
+    meter_id, noise, frames = create("aidon-3p", seed=seed).id, Random(seed), []
+    # Three short lists to one long, as on the wire, from anywhere in the house's day
+    first = noise.randrange(len(HOUSE))
+    for number in range(MESSAGES):
+        values: dict[str, Any] = {
+            **HOUSE[(first + number) % len(HOUSE)],
+            "meter_id": meter_id,
+        }
+        if lively:
+            # Up and down past 2 kW, in the lists of each kind
+            low = 2500 if number // 4 % 2 else 500
+            values["active_power_import"] = low + noise.randrange(1500)
+            for phase in ("l1", "l2", "l3"):
+                values[f"voltage_{phase}"] = 230 + noise.randrange(50) / 10
+                values[f"current_{phase}"] = noise.randrange(160) / 10
+        kind = 1 if number % 4 else 2
+        frames.append(METER.model.layout.frames(kind, values, START))
+    short = [*frames[1::4], *frames[2::4], *frames[3::4]]
+    return Bridge(meter_id, {None: frames, 1: short, 2: frames[::4]})
+
+
+def other(model: str) -> Bridge:
+    """Make a meter that sends telegrams of one kind."""
+    meter = create(model, seed=1)
+    # An evening in winter, when the power is never 0
+    evening = START.replace(month=1, day=15, hour=20)
+    messages = meter.messages(evening, evening + timedelta(hours=1))
+    frames = [frame for _, frame in messages]
+    return Bridge(meter.id, {None: frames[:: len(frames) // MESSAGES]})
+
+
 async def send(
     bridges: list[Bridge], kind: int | None, count: int, pause: float, damaged: bool
 ) -> list[float]:
@@ -143,9 +155,12 @@ async def do(bridges: list[Bridge], order: dict[str, Any]) -> object:
     return time.monotonic()
 
 
-async def main(count: int, *, lively: bool) -> None:
+async def main(count: int, how: str) -> None:
     """Do what the lines say until there are no more."""
-    bridges = [Bridge(seed, lively=lively) for seed in range(1, count + 1)]
+    bridges = [
+        aidon(seed, lively=bool(how)) if how in ("", "lively") else other(how)
+        for seed in range(1, count + 1)
+    ]
     for bridge in bridges:
         await bridge.open()
     print(json.dumps([(bridge.port, bridge.id) for bridge in bridges]), flush=True)
@@ -155,4 +170,4 @@ async def main(count: int, *, lively: bool) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), lively="lively" in sys.argv))
+    asyncio.run(main(int(sys.argv[1]), "".join(sys.argv[2:])))

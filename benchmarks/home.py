@@ -1,26 +1,39 @@
 """What does a meter cost inside a running Home Assistant, beside the least it can cost?
 
-    scripts/setup && .venv/bin/python benchmarks/home.py [message] [meters] [--rounds N] [--json FILE]
+    scripts/setup && .venv/bin/python benchmarks/home.py [PART ...] [--rounds N] [--json FILE]
 
-Starts real Home Assistants, each in a process of its own, and sends them lists of simulated
-Aidon meters over TCP. `message` has one meter on this integration and one on
-minimal_meter, a component with the same sensors that does nothing else, in one Home
-Assistant, in turns: without and with the recorder. This integration shows every reading
-there, as if nothing could wait. `meters` has 1, 10, 100 and 300 meters that send every
-2.5 s, with the settings that people have without choosing.
+Starts real Home Assistants, each in a process of its own, and sends them messages of
+simulated meters over TCP. Without a part it is all four, `--no-recorder` leaves out half.
+
+`message` has a meter on this integration as it is set up, one with no more sensors than
+minimal_meter, and one on minimal_meter, a component that does nothing but show what is in
+the lists, in one Home Assistant, in turns. This integration shows every reading there, as if
+nothing could wait. Its accounts take messages as 2.5 s apart, so that what is kept of the
+last quarter of an hour is full.
+
+`meters` has 1, 10, 100 and 300 meters that send every 2.5 s, with the settings that people
+have without choosing. Memory is that after 400 messages of each, where there are ten or less.
+
+`automation` has a meter whose power goes up and down past 2 kW, with values shown as without
+choosing and slower, and two automations for that limit.
+
+`dsmr` has the telegrams of a Swedish and a Dutch meter on this integration, and on Home
+Assistant's own `dsmr`, told to show every telegram too. Its parser is installed from PyPI
+into a throw-away folder. Of the other integrations that read these meters none is in a
+package: hass-AMS does not load on a current Home Assistant, nor does AMSHAN as it is.
 
 CPU is that of the whole process, less what it uses without messages. A block of the loop is
 the most CPU used between two turns of it. Latency is from when a message is handed to the
-system until `state_changed` of its power. Ratios to minimal_meter hold anywhere, times
-only where they were measured. AMSHAN's integration is in no package that can be installed
-(only its decoder is) and loads on no current Home Assistant as it is: where it did with
-patches, in November 2026, it took 4.1 to 4.9 times the CPU of a component like minimal_meter.
+system until `state_changed` of its power, or the event that an automation fires. Ratios to minimal_meter hold anywhere, times
+only where they were measured. AMSHAN, where it loaded with patches in November
+2026, took 4.1 to 4.9 times the CPU of a component like minimal_meter.
 """
 
 import argparse
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime, timedelta
 import gc
 import json
 import os
@@ -35,7 +48,7 @@ import time
 from types import MappingProxyType
 from typing import Any, Final, Self
 
-from homeassistant import bootstrap, runner
+from homeassistant import bootstrap, components, runner
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState
 from homeassistant.const import EVENT_STATE_CHANGED
 from homeassistant.core import Event, HomeAssistant, callback
@@ -43,12 +56,42 @@ from homeassistant.helpers import entity_registry as er
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 OURS: Final = "han_port"
+SAME: Final = "same sensors"
 MINIMAL: Final = "minimal_meter"
+DSMR: Final = "dsmr"
+# What dsmr calls what the simulator has
+P1: Final = {"p1-se": "5S", "dsmr5": "5"}
+# What this integration has beside the sensors of minimal_meter
+MORE: Final = (
+    ("binary_sensor", ("connection", "hour_limit_at_risk", "voltage_out_of_range")),
+    ("number", ("hour_limit",)),
+    (
+        "sensor",
+        (
+            "energy_this_hour",
+            "forecast_this_hour",
+            "energy_last_hour",
+            "available_power",
+            "power_max_today",
+            "peak_average",
+            "peak_1",
+            "peak_2",
+            "peak_3",
+        ),
+    ),
+)
+# What the names of the power from the grid end with
+POWER: Final = ("_active_power_import", "_current_electricity_usage")
+LIMIT: Final = 2000
 COUNTS: Final = (1, 10, 100, 300)
 CADENCE: Final = 2.5
-# Of AMSHAN's integration, by CPU a message, in times of a component like minimal_meter
-AMSHAN: Final = 4.1
-CONFIGURATION: Final = "logger:\n  default: warning\nusb:\n"
+AUTOMATIONS: Final = "automations.yaml"
+CONFIGURATION: Final = f"""
+logger:
+  default: warning
+usb:
+automation: !include {AUTOMATIONS}
+"""
 
 
 # --- Home Assistant, and what sends to it ---
@@ -120,9 +163,10 @@ class Bridges:
 def prepare(folder: Path, *, recorder: bool) -> None:
     """Make the folder of a new Home Assistant with both components."""
     (folder / "configuration.yaml").write_text(CONFIGURATION + "recorder:\n" * recorder)
-    components = folder / "custom_components"
-    shutil.copytree(ROOT / "custom_components", components)
-    shutil.copytree(Path(__file__).with_name(MINIMAL), components / MINIMAL)
+    (folder / AUTOMATIONS).write_text("[]")
+    custom = folder / "custom_components"
+    shutil.copytree(ROOT / "custom_components", custom)
+    shutil.copytree(Path(__file__).with_name(MINIMAL), custom / MINIMAL)
     manifest = {
         "domain": MINIMAL,
         "name": MINIMAL,
@@ -132,7 +176,7 @@ def prepare(folder: Path, *, recorder: bool) -> None:
         "iot_class": "local_push",
         "version": "0.0.0",
     }
-    (components / MINIMAL / "manifest.json").write_text(json.dumps(manifest))
+    (custom / MINIMAL / "manifest.json").write_text(json.dumps(manifest))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -160,26 +204,47 @@ async def home_assistant(folder: Path) -> AsyncIterator[HomeAssistant]:
 
 
 async def add(
-    hass: HomeAssistant, domain: str, meter: tuple[int, str], **options: str
+    hass: HomeAssistant, name: str, meter: tuple[int, str | None], **options: object
 ) -> ConfigEntry:
-    """Set up one meter, as its flow would."""
+    """Set up one meter, as its flow would; the name is that of a domain, or SAME.
+
+    A meter is the port of its bridge and its id, None if it does not send that.
+    """
     port, meter_id = meter
-    ours = {
-        "device": f"socket://127.0.0.1:{port}",
-        "manufacturer": "Aidon",
-        "meter_type": "6534",
-        "meter_id": meter_id,
-        "quantities": ["active_power_import"],
+    domain = OURS if name == SAME else name
+    if name == SAME:
+        registry = er.async_get(hass)
+        for platform, keys in MORE:
+            for key in keys:
+                registry.async_get_or_create(
+                    platform,
+                    OURS,
+                    f"{meter_id}_{key}",
+                    disabled_by=er.RegistryEntryDisabler.USER,
+                )
+    device = f"socket://127.0.0.1:{port}"
+    data: dict[str, dict[str, object]] = {
+        OURS: {
+            "device": device,
+            "manufacturer": "Aidon",
+            "meter_type": "6534",
+            "meter_id": meter_id,
+            "quantities": ["active_power_import"],
+        },
+        MINIMAL: {"host": "127.0.0.1", "port": port},
+        DSMR: {"port": device, "serial_id": meter_id, "serial_id_gas": "gas"},
     }
+    if domain == DSMR:
+        data[DSMR]["dsmr_version"] = options.pop("version")
     entry = ConfigEntry(
-        data=ours if domain == OURS else {"host": "127.0.0.1", "port": port},
+        data=data[domain],
         discovery_keys=MappingProxyType({}),
         domain=domain,
         minor_version=1,
-        options=options if domain == OURS else {},
+        options=options,
         source="user",
         subentries_data=None,
-        title=f"{domain} {meter_id}",
+        title=f"{name} {meter_id}",
         unique_id=meter_id,
         version=1,
     )
@@ -204,7 +269,7 @@ def power(hass: HomeAssistant, entry: ConfigEntry) -> str:
     return next(
         each.entity_id
         for each in er.async_entries_for_config_entry(registry, entry.entry_id)
-        if each.unique_id.endswith("_active_power_import")
+        if each.unique_id.endswith(POWER)
     )
 
 
@@ -262,49 +327,125 @@ async def idle(seconds: float) -> float:
     return (time.process_time() - spent) / (time.monotonic() - begin)
 
 
+class Pace:
+    """The clock of the accounts: each message of a meter is as late as on the wire."""
+
+    def __init__(self) -> None:
+        """Take the place of the clock."""
+        module = sys.modules[f"custom_components.{OURS}.coordinator"]
+        self._begin: datetime = module.utcnow()
+        self.entry: ConfigEntry | None = None
+        module.utcnow = self  # type: ignore[attr-defined]
+
+    def __call__(self) -> datetime:
+        """Give the time by the messages of the meter that sends now."""
+        assert self.entry is not None
+        frames = self.entry.runtime_data.counters["frames"]
+        passed: datetime = self._begin + timedelta(seconds=CADENCE) * frames
+        return passed
+
+
 # --- One message ---
 
 
 async def message(folder: Path, rounds: int, *, faults: bool) -> dict[str, Any]:
     """Compare what one message costs, and what is made of faults."""
-    async with home_assistant(folder) as hass, Bridges.start(2, "lively") as bridges:
+    names = (OURS, SAME, MINIMAL)
+    async with home_assistant(folder) as hass, Bridges.start(3, "lively") as bridges:
         entries = [
-            await add(hass, OURS, bridges.meters[0], publish="every_reading"),
-            await add(hass, MINIMAL, bridges.meters[1]),
+            await add(
+                hass,
+                name,
+                meter,
+                **({} if name == MINIMAL else {"publish": "every_reading"}),
+            )
+            for name, meter in zip(names, bridges.meters, strict=True)
         ]
-        for place in range(2):
-            await bridges.send(place, 100, 0.02)
+        pace = Pace()
+        for place, entry in enumerate(entries):
+            pace.entry = entry
+            await bridges.send(place, 400, 0.01)
         result: dict[str, Any] = {
-            "entities": [len(entities(hass, entry)) for entry in entries]
+            "names": names,
+            "entities": [len(entities(hass, entry)) for entry in entries],
         }
+        assert result["entities"][1] == result["entities"][2]
         await asyncio.sleep(3)
         for name, kind in (("mixed", None), ("long", 2)):
-            result[f"cpu {name}"] = await cpu(bridges, rounds, kind)
+            result[f"cpu {name}"] = await cpu(bridges, rounds, kind, entries, pace)
         for kind in (1, 2):
             result[f"latency list {kind}"] = await latency(
-                hass, bridges, entries, rounds, kind
+                hass, bridges, rounds, kind, entries, pace
             )
         if faults:
-            result["burst"] = await burst(bridges, rounds)
-            result["damaged"] = []
-            for place, entry in enumerate(entries):
-                with changes(hass, entities(hass, entry)) as seen:
-                    await bridges.send(place, 40, 0.05, kind=1, damaged=True)
-                result["damaged"].append(len(seen))
-            result["away"] = [
-                await away(hass, bridges, place, entry)
-                for place, entry in enumerate(entries)
-            ]
+            result["burst"] = await burst(bridges, rounds, entries, pace)
+            await afflict(hass, bridges, entries, result, pace)
         return result
 
 
-async def cpu(bridges: Bridges, rounds: int, kind: int | None) -> list[float]:
+async def dsmr(folder: Path, rounds: int, model: str) -> dict[str, Any]:
+    """Compare what telegrams cost here and in Home Assistant's own integration."""
+    async with home_assistant(folder) as hass, Bridges.start(2, model) as bridges:
+        # A Swedish meter says no id.
+        ports = [port for port, _ in bridges.meters]
+        entries = [
+            await add(hass, OURS, (ports[0], None), publish="every_reading"),
+            await add(
+                hass, DSMR, (ports[1], None), version=P1[model], time_between_update=0
+            ),
+        ]
+        pace = Pace()
+        for place, entry in enumerate(entries):
+            pace.entry = entry
+            await bridges.send(place, 200, 0.02)
+        await asyncio.sleep(3)
+        result: dict[str, Any] = {
+            "names": (OURS, DSMR),
+            "entities": [len(entities(hass, entry)) for entry in entries],
+            "cpu mixed": await cpu(bridges, rounds, None, entries, pace),
+            "latency": await latency(hass, bridges, rounds, None, entries, pace),
+        }
+        await afflict(hass, bridges, entries, result, pace, kind=None)
+        return result
+
+
+async def afflict(
+    hass: HomeAssistant,
+    bridges: Bridges,
+    entries: Sequence[ConfigEntry],
+    result: dict[str, Any],
+    pace: Pace,
+    kind: int | None = 2,
+) -> None:
+    """See what is made of damage, and of a bridge that goes."""
+    result["damaged"] = []
+    for place, entry in enumerate(entries):
+        pace.entry = entry
+        # So that none becomes silent meanwhile
+        await bridges.send(place, 4, 0.05, kind=kind)
+        with changes(hass, entities(hass, entry)) as seen:
+            await bridges.send(place, 40, 0.05, kind=kind, damaged=True)
+        result["damaged"].append(len(seen))
+    result["away"] = []
+    for place, entry in enumerate(entries):
+        pace.entry = entry
+        result["away"].append(await away(hass, bridges, place, entry, kind))
+
+
+async def cpu(
+    bridges: Bridges,
+    rounds: int,
+    kind: int | None,
+    entries: Sequence[ConfigEntry],
+    pace: Pace,
+) -> list[float]:
     """Give the milliseconds of CPU a message, of each."""
     count, pause = 150, 0.02
-    spent: list[list[float]] = [[], []]
+    spent: list[list[float]] = [[] for _ in entries]
     for _ in range(rounds):
         used = await idle(1)
-        for place in range(2):
+        for place, entry in enumerate(entries):
+            pace.entry = entry
             begin, before = time.monotonic(), time.process_time()
             await bridges.send(place, count, pause, kind=kind)
             after = time.process_time() - before
@@ -315,28 +456,41 @@ async def cpu(bridges: Bridges, rounds: int, kind: int | None) -> list[float]:
 async def latency(
     hass: HomeAssistant,
     bridges: Bridges,
-    entries: list[ConfigEntry],
     rounds: int,
-    kind: int,
+    kind: int | None,
+    entries: Sequence[ConfigEntry],
+    pace: Pace,
 ) -> list[dict[str, float]]:
     """Give the milliseconds until the power is shown, of each."""
-    taken: list[list[float]] = [[], []]
+    taken: list[list[float]] = [[] for _ in entries]
     for _ in range(rounds):
         for place, entry in enumerate(entries):
+            pace.entry = entry
             with changes(hass, {power(hass, entry)}) as seen:
                 sent = await bridges.send(place, 60, 0.04, kind=kind)
-            for begin in sent:
-                after = (when - begin for when, _ in seen if when > begin)
-                if (first := next(after, 1)) < 0.04:
-                    taken[place].append(1000 * first)
-    return [{"median": median(each), "p99": percentile(each, 99)} for each in taken]
+            taken[place] += delays(sent, [when for when, _ in seen])
+    return [summary(each) for each in taken]
 
 
-async def burst(bridges: Bridges, rounds: int) -> list[float]:
+def delays(sent: list[float], seen: list[float], longest: float = 0.04) -> list[float]:
+    """Give the milliseconds from what was sent to what was seen of it."""
+    found = (next((when for when in seen if when > begin), 1) - begin for begin in sent)
+    return [1000 * each for each in found if 0 < each < longest]
+
+
+def summary(taken: list[float]) -> dict[str, float]:
+    """Give the median and the 99th percentile."""
+    return {"median": median(taken), "p99": percentile(taken, 99)}
+
+
+async def burst(
+    bridges: Bridges, rounds: int, entries: Sequence[ConfigEntry], pace: Pace
+) -> list[float]:
     """Give the longest block of the loop in milliseconds, of each."""
-    longest: list[list[float]] = [[], []]
+    longest: list[list[float]] = [[] for _ in entries]
     for _ in range(rounds):
-        for place in range(2):
+        for place, entry in enumerate(entries):
+            pace.entry = entry
             async with Turns(0) as turns:
                 await bridges.do("burst", meter=place, kind=2, count=200)
                 await asyncio.sleep(1)
@@ -345,7 +499,11 @@ async def burst(bridges: Bridges, rounds: int) -> list[float]:
 
 
 async def away(
-    hass: HomeAssistant, bridges: Bridges, place: int, entry: ConfigEntry
+    hass: HomeAssistant,
+    bridges: Bridges,
+    place: int,
+    entry: ConfigEntry,
+    kind: int | None,
 ) -> dict[str, float]:
     """Take a bridge away for 20 seconds: CPU meanwhile, and seconds until values."""
     used = await idle(5)
@@ -353,8 +511,8 @@ async def away(
     spent = await idle(20)
     with changes(hass, {power(hass, entry)}) as seen:
         begin = await bridges.do("up", meter=place)
-        for _ in range(100):
-            await bridges.send(place, 1, 0.1, kind=2)
+        for _ in range(450):
+            await bridges.send(place, 1, 0.1, kind=kind)
             if seen:
                 break
     back = seen[0][0] - begin if seen else float("inf")
@@ -366,23 +524,106 @@ def percentile(values: list[float], which: int) -> float:
     return quantiles(values, n=100)[which - 1] if len(values) > 1 else values[0]
 
 
+# --- Automations ---
+
+
+async def automation(folder: Path, rounds: int) -> dict[str, Any]:
+    """Say how long it takes from a message to what an automation does."""
+    async with home_assistant(folder) as hass, Bridges.start(2, "lively") as bridges:
+        result: dict[str, Any] = {}
+        entries = {
+            "as without choosing": await add(hass, OURS, bridges.meters[0]),
+            "slower": await add(hass, OURS, bridges.meters[1], publish="slow"),
+        }
+        for place, entry in enumerate(entries.values()):
+            await bridges.send(place, 20, 0.1)
+            await hass.async_block_till_done()
+            assert power(hass, entry)
+        limits = {
+            f"{place} {name}": trigger
+            for place, entry in enumerate(entries.values())
+            for name, trigger in triggers(power(hass, entry)).items()
+        }
+        automations = [
+            {"alias": name, "triggers": [trigger], "actions": [{"event": name}]}
+            for name, trigger in limits.items()
+        ]
+        (folder / AUTOMATIONS).write_text(json.dumps(automations))
+        await hass.services.async_call("automation", "reload", blocking=True)
+        for place, (how, entry) in enumerate(entries.items()):
+            result[how] = await reactions(hass, bridges, rounds, place, entry)
+        return result
+
+
+def triggers(entity_id: str) -> dict[str, dict[str, Any]]:
+    """Give what people have in automations for a limit of power."""
+    value = {"number": LIMIT, "unit_of_measurement": "W"}
+    return {
+        "numeric_state": {
+            "trigger": "numeric_state",
+            "entity_id": entity_id,
+            "above": LIMIT,
+        },
+        "power.crossed_threshold": {
+            "trigger": "power.crossed_threshold",
+            "target": {"entity_id": entity_id},
+            "options": {"threshold": {"type": "above", "value": value}},
+        },
+    }
+
+
+async def reactions(
+    hass: HomeAssistant, bridges: Bridges, rounds: int, place: int, entry: ConfigEntry
+) -> dict[str, Any]:
+    """Give the delays of one meter; each message passes the limit, every other one upward."""
+    names = list(triggers(""))
+    fired: dict[str, list[float]] = {name: [] for name in names}
+    shown: list[float] = []
+    sent: list[float] = []
+
+    def note(name: str) -> Any:
+        @callback
+        def noted(event: Event) -> None:
+            fired[name].append(time.monotonic())
+
+        return noted
+
+    for name in names:
+        hass.bus.async_listen(f"{place} {name}", note(name))
+    for _ in range(rounds):
+        with changes(hass, {power(hass, entry)}) as seen:
+            sent += await bridges.send(place, 60, 0.1, kind=1)
+        shown += [when for when, _ in seen]
+    upward = sent[1::2]
+    result: dict[str, Any] = {"upward": len(upward)}
+    for name, times in {"state": shown, **fired}.items():
+        taken = delays(upward, times, 0.2)
+        result[name] = summary(taken) | {"count": len(taken)}
+    return result
+
+
 # --- Many meters ---
 
 
 async def meters(
-    folder: Path, domain: str, count: int, seconds: float
+    folder: Path, name: str, count: int, seconds: float
 ) -> dict[str, float]:
     """Say what so many meters cost that send every 2.5 s."""
     async with home_assistant(folder) as hass, Bridges.start(count) as bridges:
         before = memory()
         begin = time.monotonic()
-        entries = [await add(hass, domain, meter) for meter in bridges.meters]
+        entries = [await add(hass, name, meter) for meter in bridges.meters]
         set_up = time.monotonic() - begin
         everyone = {"first": 0, "meters": count, "pause": CADENCE}
         # Each entity is there after two long lists; what is made once is not counted.
         await bridges.do("send", kind=2, count=2, damaged=False, **everyone)
         await bridges.do("send", kind=None, count=4, damaged=False, **everyone)
         known = set().union(*(entities(hass, entry) for entry in entries))
+        if count <= 10 and name != MINIMAL:
+            Pace().entry = entries[0]
+        if count <= 10:
+            quick = everyone | {"pause": 0.005 * count}
+            await bridges.do("send", kind=None, count=400, damaged=False, **quick)
         kept = memory() - before
         async with Turns():
             used = await idle(2 * CADENCE)
@@ -408,7 +649,7 @@ async def meters(
             "late p99": 1000 * percentile(turns.late, 99),
             "late longest": 1000 * max(turns.late),
             "block": 1000 * turns.longest,
-            "memory KiB": kept / 1024,
+            "memory KiB": kept / 1024 / count,
             "rows an hour": rows / count / (times * CADENCE) * 3600,
             "set up s": set_up,
         }
@@ -426,23 +667,33 @@ def memory() -> int:
 
 def inside(arguments: Any) -> None:
     """Measure one thing in this process, and print it as JSON."""
-    if arguments.inside == "message":
-        work = message(arguments.folder, arguments.rounds, faults=arguments.faults)
-    else:
-        work = meters(
-            arguments.folder, arguments.domain, arguments.count, arguments.seconds
-        )
+    folder, rounds = arguments.folder, arguments.rounds
+    # Behind all that Home Assistant has
+    sys.path.append(str(folder / "packages"))
+    match arguments.inside:
+        case "message":
+            work = message(folder, rounds, faults=arguments.faults)
+        case "automation":
+            work = automation(folder, rounds)
+        case "dsmr":
+            work = dsmr(folder, rounds, arguments.name)
+        case _:
+            work = meters(folder, arguments.name, arguments.count, arguments.seconds)
     with asyncio.Runner(loop_factory=runner.create_event_loop) as loop:
         print(json.dumps(loop.run(work)), flush=True)
         # Home Assistant is not stopped: what it stores is of no use.
         os._exit(0)
 
 
-def measure(*arguments: object, recorder: bool) -> Any:
-    """Measure one thing in a process of its own."""
+def measure(*arguments: object, recorder: bool, package: str | None = None) -> Any:
+    """Measure one thing in a process of its own, with a package from PyPI."""
     with tempfile.TemporaryDirectory(prefix="han-port-") as name:
         folder = Path(name)
         prepare(folder, recorder=recorder)
+        if package is not None:
+            install = [sys.executable, "-m", "uv", "--quiet", "pip", "install"]
+            where = ["--python", sys.executable, "--target", str(folder / "packages")]
+            subprocess.run([*install, *where, package], check=True)
         done = subprocess.run(
             [sys.executable, __file__, "--folder", name, *map(str, arguments)],
             capture_output=True,
@@ -454,41 +705,58 @@ def measure(*arguments: object, recorder: bool) -> Any:
         return json.loads(done.stdout.splitlines()[-1])
 
 
-def print_message(found: dict[str, Any]) -> None:
-    """Print what one message costs, and what is made of faults."""
+def dsmr_package() -> str:
+    """Name what Home Assistant's own integration reads with, as it pins it."""
+    manifest = Path(components.__path__[0]) / DSMR / "manifest.json"
+    requirement: str = json.loads(manifest.read_text())["requirements"][0]
+    return requirement
 
-    def line(what: str, pair: list[float], goal: str, digits: int = 2) -> None:
-        ours, minimal = pair
-        ratio = f"{ours / minimal:.2f}" if minimal else "-"
-        print(
-            f"  {what:42}{ours:>10.{digits}f}{minimal:>10.{digits}f}{ratio:>8}  {goal}"
-        )
 
-    print(f"  {'':42}{OURS:>10}{'minimal':>10}{'ratio':>8}  goal")
+def print_pair(found: dict[str, Any]) -> None:
+    """Print what one message costs, and what is made of faults; the last is the measure."""
+    names = found["names"]
+
+    def line(what: str, values: list[float], goal: str, digits: int = 2) -> None:
+        *others, least = values
+        cells = "".join(f"{value:>14.{digits}f}" for value in values)
+        ratios = [f"{value / least:.2f}" if least else "-" for value in others]
+        print(f"  {what:40}{cells}  {', '.join(ratios):12}{goal}")
+
+    heads = "".join(f"{name:>14}" for name in names)
+    print(f"  {'':40}{heads}  ratio       goal")
     line("entities that are enabled", found["entities"], "", 0)
-    for name in ("mixed", "long"):
-        line(f"ms of CPU a message, {name}", found[f"cpu {name}"], "2.00")
-    for kind in (1, 2):
-        for which, goal in (
-            ("median", "1.5 ms" if kind == 1 else "4.2 ms"),
-            ("p99", "20 ms"),
-        ):
-            pair = [each[which] for each in found[f"latency list {kind}"]]
-            line(f"ms until shown, list {kind}, {which}", pair, goal)
-    if "burst" in found:
-        line("longest block in a burst of 56 kB, ms", found["burst"], "30 ms")
-        line("published of 40 damaged", found["damaged"], "0", 0)
-        away = found["away"]
-        line("% of a core, bridge away", [each["cpu %"] for each in away], "1 %")
-        line(
-            "seconds until values, bridge back",
-            [each["back s"] for each in away],
-            "2 s",
-        )
-    mixed = found["cpu mixed"]
-    print(
-        f"  AMSHAN took {AMSHAN} times of minimal: half is {AMSHAN / 2:.2f}, ours {mixed[0] / mixed[1]:.2f}"
-    )
+    goals = {"latency list 1": "1.5 ms", "latency list 2": "4.2 ms"}
+    for key, values in found.items():
+        what, _, which = key.partition(" ")
+        match what:
+            case "cpu":
+                line(f"ms of CPU a message, {which}", values, "ratio 2.00")
+            case "latency":
+                for part in ("median", "p99"):
+                    goal = goals.get(key, "") if part == "median" else "20 ms"
+                    title = f"ms until shown, {which or 'telegram'}, {part}"
+                    line(title, [each[part] for each in values], goal)
+            case "burst":
+                line("longest block in a burst of 56 kB, ms", values, "30 ms")
+            case "damaged":
+                line("published of 40 damaged", values, "0", 0)
+            case "away":
+                away_cpu = [each["cpu %"] for each in values]
+                line("% of a core, bridge away", away_cpu, "1 %")
+                back = [each["back s"] for each in values]
+                line("seconds until values, bridge back", back, "2 s")
+
+
+def print_automation(found: dict[str, Any]) -> None:
+    """Print the delays from a message to what happens."""
+    for how, delay in found.items():
+        print(f"\nmilliseconds from a message on, values shown {how}; goal 50 ms")
+        upward = delay.pop("upward")
+        print(f"  {'':30}{'median':>10}{'p99':>10}{'times':>8} of {upward}")
+        for what, each in delay.items():
+            print(
+                f"  {what:30}{each['median']:>10.2f}{each['p99']:>10.2f}{each['count']:>8}"
+            )
 
 
 COLUMNS: Final = {
@@ -499,7 +767,7 @@ COLUMNS: Final = {
     "late p99": ("late, p99", 1),
     "late longest": ("late, longest", 1),
     "block": ("block, ms", 1),
-    "memory KiB": ("KiB more", 0),
+    "memory KiB": ("KiB a meter", 0),
     "rows an hour": ("rows an hour", 0),
     "set up s": ("set up, s", 1),
 }
@@ -511,51 +779,71 @@ def print_meters(title: str, found: dict[str, float]) -> None:
     print(f"  {title:22}", *cells, sep="", flush=True)
 
 
+def measure_meters(arguments: Any, *, recorder: bool) -> dict[str, Any]:
+    """Measure and print the table of many meters."""
+    heads = (f"{head:>14}" for head, _ in COLUMNS.values())
+    print(f"  {'':22}", *heads, sep="")
+    table = {}
+    for count in arguments.counts:
+        for name in (OURS, SAME, MINIMAL):
+            table[f"{count} x {name}"] = found = measure(
+                *("--inside", "meters", "--name", name, "--count", count),
+                *("--seconds", arguments.seconds),
+                recorder=recorder,
+            )
+            print_meters(f"{count} x {name}", found)
+    return table
+
+
+PARTS: Final = ("message", "meters", "automation", "dsmr")
+
+
 def main() -> None:
     """Measure, print, and write it down if that is asked for."""
     parser = argparse.ArgumentParser(description="Time meters in Home Assistant.")
-    parser.add_argument("what", nargs="*", choices=["message", "meters"])
+    parser.add_argument("what", nargs="*", choices=PARTS, metavar="PART")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--counts", type=int, nargs="+", default=COUNTS)
+    parser.add_argument("--no-recorder", action="store_true")
     parser.add_argument("--json", type=Path, help="write the figures here")
     hidden = argparse.SUPPRESS
-    parser.add_argument("--inside", choices=["message", "meters"], help=hidden)
+    parser.add_argument("--inside", choices=PARTS, help=hidden)
     parser.add_argument("--folder", type=Path, help=hidden)
-    parser.add_argument("--domain", default=OURS, help=hidden)
+    parser.add_argument("--name", default=OURS, help=hidden)
     parser.add_argument("--count", type=int, default=1, help=hidden)
     parser.add_argument("--faults", action="store_true", help=hidden)
     arguments = parser.parse_args()
     if arguments.inside:
         inside(arguments)
     results: dict[str, Any] = {}
-    what = arguments.what or ["message", "meters"]
-    for recorder in (False, True):
+    what, rounds = arguments.what or PARTS, ("--rounds", arguments.rounds)
+    for recorder in (False,) if arguments.no_recorder else (False, True):
         with_it = "with the recorder" if recorder else "without the recorder"
         if "message" in what:
-            found = measure(
-                *("--inside", "message", "--rounds", arguments.rounds),
-                *([] if recorder else ["--faults"]),
-                recorder=recorder,
-            )
-            results[f"one meter, {with_it}"] = found
             print(f"\none meter, 50 messages a second, {with_it}")
-            print_message(found)
+            faults = [] if recorder else ["--faults"]
+            found = measure("--inside", "message", *rounds, *faults, recorder=recorder)
+            results[f"one meter, {with_it}"] = found
+            print_pair(found)
         if "meters" in what:
-            print(
-                f"\nmeters that send every 2.5 s, {with_it}; memory and rows of one meter"
+            print(f"\nmeters that send every 2.5 s, {with_it}; rows of one meter")
+            found = measure_meters(arguments, recorder=recorder)
+            results[f"meters, {with_it}"] = found
+    if "automation" in what:
+        found = measure("--inside", "automation", *rounds, recorder=False)
+        results["automation"] = found
+        print_automation(found)
+    if "dsmr" in what:
+        for model in P1:
+            print(f"\none meter of P1, {model}, 50 telegrams a second")
+            found = measure(
+                *("--inside", "dsmr", "--name", model, *rounds),
+                recorder=False,
+                package=dsmr_package(),
             )
-            heads = (f"{head:>14}" for head, _ in COLUMNS.values())
-            print(f"  {'':22}", *heads, sep="")
-            results[f"meters, {with_it}"] = table = {}
-            for count in arguments.counts:
-                for domain in (OURS, MINIMAL):
-                    table[f"{count} x {domain}"] = found = measure(
-                        *("--inside", "meters", "--domain", domain, "--count", count),
-                        *("--seconds", arguments.seconds),
-                        recorder=recorder,
-                    )
-                    print_meters(f"{count} x {domain}", found)
+            results[f"dsmr, {model}"] = found
+            print_pair(found)
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=1) + "\n")
 

@@ -197,7 +197,8 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         # None unless a person said what the main fuse is
         self.fuse: FuseGuard | None = fuse_guard(entry.options)
         self.voltages = VoltageWatch()
-        self.power_means = SlidingMeans(LONGEST_MEAN)
+        # None unless somebody wants to know: most people do not, and it takes memory
+        self.power_means: SlidingMeans | None = None
         self.power_maximum = DayMaximum(get_default_time_zone())
         self._store, self._peak_store = stores(hass, entry)
         self._storing = False
@@ -259,6 +260,11 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
     def async_stop(self) -> None:
         """Read nothing more; Home Assistant waits for the port to close."""
         self._reader.cancel()
+
+    @callback
+    def async_keep_means(self) -> None:
+        """Keep what means of the power are taken from."""
+        self.power_means = self.power_means or SlidingMeans(LONGEST_MEAN)
 
     @callback
     def async_restore(self, quantity: str, value: float) -> None:
@@ -480,7 +486,8 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         self.voltages.advance(when, values)
         watts = values.get(Quantity.ACTIVE_POWER_IMPORT)
         if watts is not None and 0 <= watts <= MAX_WATTS:
-            self.power_means.advance(when, watts)
+            if self.power_means is not None:
+                self.power_means.advance(when, watts)
             self.power_maximum.advance(when, watts)
 
     def _stored(self) -> dict[str, object]:
@@ -542,7 +549,8 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
             self.hass.config_entries.async_update_entry(
                 entry, data={**entry.data, CONF_QUANTITIES: sorted(self.quantities)}
             )
-        self._merge_submeters(reading)
+        if reading.submeters:
+            self._merge_submeters(reading)
 
     def _continued(self, quantity: Quantity, value: float) -> float:
         """Give a counter of a reading as it is to be shown."""

@@ -384,15 +384,16 @@ def _mean(minutes: int) -> HourSensorDescription:
     window = timedelta(minutes=minutes)
     return _power(
         f"power_mean_{minutes}",
-        lambda it: it.power_means.mean(window),
+        lambda it: it.power_means.mean(window) if it.power_means else None,
         enabled=False,
     )
 
 
-POWER_SENSORS = (
-    *(_mean(minutes) for minutes in (1, 5, 15)),
-    _power("power_max_today", lambda it: it.power_maximum.value, enabled=True),
+POWER_MEANS = tuple(_mean(minutes) for minutes in (1, 5, 15))
+POWER_MAXIMUM = _power(
+    "power_max_today", lambda it: it.power_maximum.value, enabled=True
 )
+POWER_SENSORS = (*POWER_MEANS, POWER_MAXIMUM)
 IMBALANCE = HourSensorDescription(
     key="phase_imbalance",
     native_unit_of_measurement=PERCENTAGE,
@@ -452,8 +453,10 @@ def _entities(
         if key in coordinator.quantities:
             yield HanPortSensor(coordinator, METER_COUNTERS[quantity], quantity)
     if Quantity.ACTIVE_POWER_IMPORT in keys:
-        for each in (*HOUR_SENSORS, *POWER_SENSORS):
+        for each in (*HOUR_SENSORS, POWER_MAXIMUM):
             yield HanPortHourSensor(coordinator, each)
+        for each in POWER_MEANS:
+            yield HanPortMean(coordinator, each)
         for number in range(coordinator.account.peaks.rules.count):
             yield HanPortPeak(coordinator, number + 1)
     if Quantity.CURRENT_L2 in keys:
@@ -616,6 +619,16 @@ class HanPortHourSensor(HanPortNumber):
         """Give what the value is of, where that is not plain."""
         attributes = self.entity_description.attributes
         return None if attributes is None else attributes(self.coordinator)
+
+
+class HanPortMean(HanPortHourSensor):
+    """The mean power of the last minutes."""
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Begin to keep what it is taken from."""
+        await super().async_added_to_hass()
+        self.coordinator.async_keep_means()
 
 
 class HanPortPeak(HanPortNumber):

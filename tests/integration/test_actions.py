@@ -37,7 +37,7 @@ async def _entry(
     for day, energy in ((13, 3.0), (14, 5.0)):
         start = datetime(2026, 1, day, 16, tzinfo=UTC)
         peaks.record(Window(start, start + timedelta(hours=1), energy))
-    await say(hass, port, METER.list(2))
+    entry.runtime_data.async_update_listeners()
     return entry
 
 
