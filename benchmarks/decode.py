@@ -255,6 +255,7 @@ def run(bench: Bench, wanted: Sequence[str]) -> None:
                 print(row(name, size, spent, names))
 
     print_goals(bench.results)
+    print_firmware(bench.results)
 
     print("\n160 messages at once, in times of 40 at once (4 is linear)")
     for title, meter in MIXED:
@@ -296,6 +297,20 @@ def print_goals(results: dict[str, dict[str, float]]) -> None:
         if least is not None:
             ratio, peer, case = least
             print(f"{title}: at least {ratio:.0f} x ({peer}, {case}); goal {goal} x")
+
+
+def print_firmware(results: dict[str, dict[str, float]]) -> None:
+    """Say on which kinds of list this project is faster than the firmware in C++."""
+    known = {
+        title: FIRMWARE[title] * spent["ours"] / spent["amshan"]
+        for title, spent in results.items()
+        if title in FIRMWARE and "amshan" in spent
+    }
+    slower = [f"{title} ({times:.1f} x)" for title, times in known.items() if times > 1]
+    print(
+        f"C++ firmware: faster than it on {len(known) - len(slower)} of {len(known)} kinds;"
+        f" in times of it on the others: {', '.join(slower) or 'none'}"
+    )
 
 
 # --- The environments ---

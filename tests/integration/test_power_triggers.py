@@ -1,5 +1,6 @@
 """Does what Home Assistant itself offers for limits of power work with our sensors, at once?"""
 
+import asyncio
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
@@ -80,6 +81,32 @@ async def test_triggers(
     for watts, fired in ((before, 0), (after, 1), (after + 1, 1)):
         await say(hass, port, _list(watts))
         assert len(calls) == fired
+    await hass.services.async_call(
+        "automation", "turn_off", {"entity_id": "all"}, blocking=True
+    )
+
+
+@pytest.mark.parametrize("trigger", [_crossed, _numeric_state])
+@pytest.mark.parametrize("publish", Publish)
+async def test_at_once(
+    hass: HomeAssistant, port: Port, trigger: Any, publish: Publish
+) -> None:
+    """The action runs three turns of the loop after the bytes came: no timer is between."""
+    calls = async_mock_service(hass, "notify", "phone")
+    await set_up(hass, make_entry(options={"publish": publish}))
+    await say(hass, port, _list(4999))
+    power = entity_id(hass, "active_power_import")
+    assert power is not None
+    automation = {
+        "triggers": [trigger(power, 5000)],
+        "actions": [{"action": "notify.phone"}],
+    }
+    assert await async_setup_component(hass, "automation", {"automation": automation})
+    await hass.async_block_till_done()
+    port.put(_list(5001))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert len(calls) == 1
     await hass.services.async_call(
         "automation", "turn_off", {"entity_id": "all"}, blocking=True
     )
