@@ -13,8 +13,8 @@ from homeassistant.helpers.typing import ConfigType
 from .actions import async_setup_actions
 from .const import CONF_METER_ID, CONF_MOVE, CONF_MOVED, DOMAIN
 from .coordinator import HanPortConfigEntry, HanPortCoordinator, stores
+from .handover import async_ask_about_move, async_forget_move, async_take_over
 from .source import SourceError
-from .takeover import async_ask_about_move, async_forget_move, async_take_over
 from .watch import async_watch
 
 PLATFORMS = (Platform.BINARY_SENSOR, Platform.NUMBER, Platform.SENSOR)

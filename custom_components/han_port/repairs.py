@@ -16,9 +16,9 @@ from homeassistant.helpers import issue_registry as ir
 
 from .const import DOMAIN
 from .coordinator import HanPortConfigEntry
+from .handover import async_confirm, async_undo
 from .protocol import Meter
 from .replacement import async_replace_meter
-from .takeover import async_confirm, async_undo
 from .watch import COUNTER_DISPUTED, OTHER_METER, POWER_AND_CURRENT
 
 type IssueData = Mapping[str, Any]

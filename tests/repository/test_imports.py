@@ -30,7 +30,7 @@ TIERS = (
         "source",
     },
     {"options", "statistics", "takeover", "topic"},
-    {"search"},
+    {"handover", "search"},
     {"coordinator"},
     {"diagnostics", "entity", "replacement", "watch"},
     {"actions"},
