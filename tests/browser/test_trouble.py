@@ -42,7 +42,12 @@ QUICK = [
     Trouble("closed", ("refuse",)),
     Trouble("http", ("busy:HTTP/1.1 400 Bad Request",)),
 ]
-LANGUAGES = ("en", "nb")
+# Each language waits once more
+READ = [
+    *((each.step, "en") for each in SLOW),
+    ("nothing_received", "nb"),
+    ("no_valid_frame", "nb"),
+]
 
 
 def listen(server: Server, ui: Ui, trouble: Trouble) -> Dialog:
@@ -57,6 +62,7 @@ def listen(server: Server, ui: Ui, trouble: Trouble) -> Dialog:
 def check(server: Server, dialog: Dialog, step: str) -> None:
     """Read what is wrong, and go on once it is mended."""
     ui, flow, port, bridge = dialog
+    ui.page.bring_to_front()
     text = ui.texts["config"]["step"][step]
     with bridge:
         expect(flow.get_by_text(text["title"])).to_be_visible(timeout=90_000)
@@ -81,7 +87,8 @@ def _dialogs(
     opened = {
         (trouble.step, language): listen(server, open_ui(language).tab(), trouble)
         for trouble in SLOW
-        for language in LANGUAGES
+        for language in ("en", "nb")
+        if (trouble.step, language) in READ
     }
     yield opened
     for dialog in opened.values():
@@ -89,8 +96,7 @@ def _dialogs(
         dialog.bridge.close()
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("step", [each.step for each in SLOW])
+@pytest.mark.parametrize(("step", "language"), READ)
 def test_slow(
     server: Server, dialogs: dict[tuple[str, str], Dialog], step: str, language: str
 ) -> None:
