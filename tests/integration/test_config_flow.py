@@ -162,7 +162,7 @@ class Port:
         finally:
             self.is_open = False
 
-    line = None
+    line: Line | None = None
     look = None
 
     def found(self) -> None:
@@ -956,18 +956,25 @@ async def test_user_listen_again(hass: HomeAssistant, port: Port) -> None:
 
 
 @pytest.mark.parametrize(
-    ("chunks", "stage"),
+    ("chunks", "line", "stage"),
     [
-        ([], "listen"),
-        ([b"\x00" * 50], "bytes"),
-        ([DAMAGED], "damaged"),
-        ([POWER_LIST], "identify"),
+        ([], None, "listen"),
+        ([b"\x00" * 50], None, "bytes"),
+        ([b"\x00" * 50], Line(2400, 8, "N"), "bytes_line"),
+        ([DAMAGED], None, "damaged"),
+        ([DAMAGED], Line(2400, 8, "N"), "damaged_line"),
+        ([POWER_LIST], Line(2400, 8, "N"), "identify"),
     ],
 )
 async def test_user_stages(
-    hass: HomeAssistant, port: Port, chunks: list[bytes], stage: str
+    hass: HomeAssistant,
+    port: Port,
+    chunks: list[bytes],
+    line: Line | None,
+    stage: str,
 ) -> None:
-    """What is heard is said while it is heard."""
+    """What is heard is said while it is heard, with the setting of the line if it is known."""
+    port.line = line
     flow = await submit(hass, await begin(hass))
     await hass.async_block_till_done()
     port.send(*chunks)

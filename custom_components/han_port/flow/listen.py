@@ -110,9 +110,12 @@ class ListenSteps(Steps):
         """Name what is heard now, as the key of its text."""
         if self._heard.meter is not None:
             return "identify"
+        # How the line of a bridge on the network is set is not known
         if self._heard.damaged:
-            return "damaged"
-        return "bytes" if self._heard.byte_count else "listen"
+            return "damaged" if self._line is None else "damaged_line"
+        if self._heard.byte_count:
+            return "bytes" if self._line is None else "bytes_line"
+        return "listen"
 
     def _facts(self) -> dict[str, str]:
         """Give what the texts on what is heard tell."""
