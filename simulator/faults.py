@@ -273,6 +273,7 @@ FAULTS: dict[str, Kind] = {
     "busy": Kind(
         Stage.LINK, "Port already in use", "TEXT on a new connection, then closed"
     ),
+    "one-reader": Kind(Stage.LINK, None, "a new connection closes those before it"),
     "telnet": Kind(Stage.LINK, None, "telnet negotiation on a new connection"),
     "hour-list-first": Kind(
         Stage.LINK, None, "the last hour list again on a new connection"

@@ -196,19 +196,25 @@ class SimulatedMeter:
         for when, kind in self._schedule(start.astimezone(UTC)):
             if end is not None and when >= end:
                 return
-            elapsed = (when - start).total_seconds()
-            moment = self.moment(when, kind)
-            active = [each for each in self.faults if each.strikes(elapsed, random)]
-            for fault in active:
-                moment = fault.apply(Stage.MOMENT, moment)
-            values = self.values(moment)
-            for fault in active:
-                values = fault.apply(Stage.VALUES, values)
-            sent = self._frames(when, kind, values)
-            for fault in active:
-                sent = fault.apply(Stage.LINE, sent, random)
-            if sent:
+            if sent := self.sent(when, kind, (when - start).total_seconds(), random):
                 yield when, sent
+
+    def sent(self, when: datetime, kind: int, elapsed: float, random: Random) -> bytes:
+        """Return list `kind` as it leaves at `when`, `elapsed` seconds after the start.
+
+        It is what `message` gives but for the faults that are at work then.
+        """
+        moment = self.moment(when, kind)
+        active = [each for each in self.faults if each.strikes(elapsed, random)]
+        for fault in active:
+            moment = fault.apply(Stage.MOMENT, moment)
+        values = self.values(moment)
+        for fault in active:
+            values = fault.apply(Stage.VALUES, values)
+        sent = self._frames(when, kind, values)
+        for fault in active:
+            sent = fault.apply(Stage.LINE, sent, random)
+        return sent
 
     def _schedule(self, start: datetime) -> Iterator[tuple[datetime, int]]:
         """Give when each list is due, from `start` on."""

@@ -198,6 +198,8 @@ class _Tcp:
     ) -> None:
         if self._line.faults("refuse"):
             return
+        if self._line.faults("one-reader"):
+            self.close()
         for fault in self._line.faults("banner", "busy"):
             writer.write(f"{fault.value}\r\n".encode())
             if fault.name == "busy":

@@ -33,6 +33,7 @@ LINK: dict[str, list[bytes | Exception]] = {
     "down": [OSError(errno.EIO, "Input/output error")],
     "banner": [b"ser2net port tcp,2000\r\n"],
     "busy": [b"Port already in use\r\n", b""],
+    "one-reader": [b""],
     "telnet": [TELNET],
     "hour-list-first": [METER.list(3)],
 }

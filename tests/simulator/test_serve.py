@@ -344,6 +344,20 @@ async def test_busy() -> None:
         assert await rest(reader) == b"Port already in use\r\n"
 
 
+async def test_one_reader() -> None:
+    """A bridge that has room for one reader lets the new one in and closes the old one."""
+    meter = create("aidon-3p", faults=["one-reader"])
+    async with (
+        serve_tcp(meter, speed=200, start=START) as port,
+        connected(port) as (first, _),
+    ):
+        received = await take(first, 500)
+        async with connected(port) as (second, _):
+            received += await rest(first)
+            assert received in WHOLE
+            assert await take(second, 500) in WHOLE
+
+
 async def test_telnet() -> None:
     """A bridge negotiates telnet first: will echo, go-ahead, do both and will binary."""
     assert TELNET.hex() == "fffb01fffb03fffd00fffb00"
