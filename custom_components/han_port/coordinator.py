@@ -61,9 +61,10 @@ from .topic import Topic, decode_aged, flat, is_topic, open_device
 _LOGGER = logging.getLogger(__package__)
 
 # Seconds between attempts to open the port; grown by this each time, they are a twentieth
-# of how long it has been away: back within 2 s after 20 s, and in no hurry after an hour.
+# of how long it has been away: back within 2 s after 20 s, and in no hurry after an hour,
+# but with a list in the minute in which the port is back.
 SHORTEST_DELAY = 1
-LONGEST_DELAY = 60
+LONGEST_DELAY = 40
 DELAY_GROWTH = 1.05
 
 # Seconds without a reading until the meter counts as silent: six times what is usual,
@@ -210,6 +211,8 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         self.sealed: Outcome | None = None
         self._sealed_times = 0
         self._identified = False
+        # Whether a list came on this connection
+        self._begun = False
         self._heard: dict[str, float] = {}
         # What has changed and was not shown yet
         self._news: set[str] = set()
@@ -344,6 +347,7 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
     async def _read(self, source: Source | Topic) -> None:
         """Read until the link ends; TimeoutError if there is no reading for too long."""
         self.counters["connects"] += 1
+        self._begun = False
         self._identified = self.config_entry.data[CONF_METER_ID] is None
         self._sealed_times = 0
         self.heard = Heard()
@@ -401,6 +405,7 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
                     if not self._is_ours(reading):
                         self.counters["other_meter"] += 1
                     elif reading.values:
+                        reading = self._fresh(reading)
                         self.power_check.advance(utcnow(), reading)
                         reading = scaled(reading, self._multipliers)
                         self._merge(reading)
@@ -446,6 +451,22 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         self._news.clear()
         super().async_update_listeners()
 
+    def _fresh(self, reading: MeterReading) -> MeterReading:
+        """Give a reading without what may be an hour old.
+
+        Some bridges keep the last hour list for each new reader. Of one that is the first
+        on a connection only the counters hold; all else comes with the next list.
+        """
+        begun, self._begun = self._begun, True
+        if begun or reading.list_kind != 3:
+            return reading
+        counters = {
+            quantity: value
+            for quantity, value in reading.values.items()
+            if quantity in COUNTERS
+        }
+        return reading._replace(values=counters)
+
     def _account(self, reading: MeterReading, age: float) -> None:
         """Let the accounts advance, and see to it that they outlive this run.
 
@@ -470,12 +491,15 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
             self._news.add(SENT)
         if account.peaks.top() != peaks:
             self._news.add(PEAKS)
-        if not self._storing:
+        if settled or account.hour.start != before:
+            # What ends an hour is not told again, should Home Assistant be killed now.
+            # Peaks first: they have the hour that the accounts are done with.
+            self._peak_store.async_delay_save(account.peaks.as_dict)
+            self._store.async_delay_save(self._stored)
+        elif not self._storing:
             # Asked for again and again, the delay would never end.
             self._storing = True
             self._store.async_delay_save(self._stored, STORE_DELAY)
-        if settled or account.hour.start != before:
-            self._peak_store.async_delay_save(account.peaks.as_dict, STORE_DELAY)
 
     def _watch(self, reading: MeterReading, age: float) -> None:
         """Let what is watched between the hours advance, from when the meter sent it."""

@@ -30,13 +30,16 @@ from homeassistant.const import (
 from homeassistant.core import CoreState, Event, HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .accounting import Peak, Settlement, Window, imbalance
+from .accounting import LiveCounter, Peak, Settlement, Window, imbalance
 from .const import NET_POWER
 from .coordinator import COUNTERS, PEAKS, SENT, HanPortConfigEntry, HanPortCoordinator
 from .entity import HanPortEntity, submeter_device
 from .protocol import MeterKind, Quantity
 
 PARALLEL_UPDATES = 0
+
+# More kWh than a house uses between two times that the accounts are stored
+UNSTORED = 1
 
 _Q = Quantity
 
@@ -541,6 +544,7 @@ class HanPortLiveCounter(HanPortSensor):
         await super().async_added_to_hass()
         if "recorder" not in self.hass.config.components:
             return
+        await self._hold_recorded()
         self.async_on_remove(
             self.hass.bus.async_listen(
                 # The recorder made rows; those of the hour are there by the next time
@@ -553,7 +557,24 @@ class HanPortLiveCounter(HanPortSensor):
 
     @override
     def _restore(self, value: float) -> None:
-        self.coordinator.account.counters[self._direction].hold(value)
+        self._counter.hold(value)
+
+    async def _hold_recorded(self) -> None:
+        """Never show less than before Home Assistant was killed.
+
+        What was shown since the accounts were stored only the recorder knows. What it has
+        of another meter, which had the name of this entity, is further off.
+        """
+        from .statistics import async_last_recorded  # noqa: PLC0415
+
+        if (stored := self._counter.published) is not None:
+            recorded = await async_last_recorded(self.hass, self.entity_id)
+            if recorded is not None and 0 < recorded - stored < UNSTORED:
+                self._counter.hold(recorded)
+
+    @property
+    def _counter(self) -> LiveCounter:
+        return self.coordinator.account.counters[self._direction]
 
     @property
     @override
@@ -565,7 +586,7 @@ class HanPortLiveCounter(HanPortSensor):
     @override
     def native_value(self) -> float | None:
         """Give the live counter."""
-        return self.coordinator.account.counters[self._direction].published
+        return self._counter.published
 
     @callback
     def _on_reading(self) -> None:

@@ -7,10 +7,12 @@ made it: its own would then clash, and the hour of every entity in the house be 
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 import logging
 from typing import NamedTuple
 
+from homeassistant.components.recorder.history import get_last_state_changes
 from homeassistant.components.recorder.models import (
     StatisticData,
     StatisticMeanType,
@@ -21,6 +23,7 @@ from homeassistant.components.recorder.statistics import (
     get_metadata,
     statistics_during_period,
 )
+from homeassistant.const import ATTR_UNIT_OF_MEASUREMENT
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.recorder import get_instance
 from homeassistant.util.unit_conversion import EnergyConverter
@@ -62,6 +65,19 @@ def _metadata(hass: HomeAssistant, statistic_id: str) -> StatisticMetaData | Non
     ):
         return None
     return meta
+
+
+async def async_last_recorded(hass: HomeAssistant, entity_id: str) -> float | None:
+    """Give the last state of energy that the recorder has, in kWh, None if it is none."""
+    found = await get_instance(hass).async_add_executor_job(
+        get_last_state_changes, hass, 1, entity_id
+    )
+    for state in found.get(entity_id, ()):
+        unit = state.attributes.get(ATTR_UNIT_OF_MEASUREMENT)
+        with suppress(ValueError):
+            if unit in EnergyConverter.VALID_UNITS:
+                return EnergyConverter.convert(float(state.state), unit, "kWh")
+    return None
 
 
 async def async_settle(

@@ -169,6 +169,26 @@ async def test_other_meter_after_loss(
     assert state(hass, "active_power_import") == "3.0"
 
 
+@pytest.mark.usefixtures("entry")
+async def test_kept_list(
+    hass: HomeAssistant, port: Port, freezer: FrozenDateTimeFactory
+) -> None:
+    """Of an hour list that a bridge has kept for new readers only the counters are believed."""
+    old = METER.list(3, active_power_import=9000, energy_import=1000)
+    for count in range(2):
+        await say(hass, port, old)
+        assert state(hass, "energy_import") == "1000.0"
+        assert state(hass, "active_power_import") == "unavailable"
+        assert state(hass, "voltage_l1") in (None, "unavailable")
+        await say(hass, port, METER.list(2, active_power_import=100))
+        assert state(hass, "active_power_import") == "100.0"
+        assert state(hass, "power_max_today") == ("100.0" if count == 0 else "300.0")
+        await say(hass, port, METER.list(3, active_power_import=300))
+        assert state(hass, "active_power_import") == "300.0"
+        await say(hass, port, b"")
+        await wait(hass, freezer, 1)
+
+
 async def test_silence_of_other_meter(
     hass: HomeAssistant,
     port: Port,

@@ -31,6 +31,7 @@ from tests.integration.conftest import (
     say,
     set_up,
     state,
+    wait,
 )
 from tests.integration.home import BYSTANDER, DIRECTIONS, FIVE, PEER, Home, complaints
 
@@ -323,6 +324,51 @@ async def test_settled_after_start(
         hass.set_state(CoreState.running)
         await say(hass, port, METER.list(2))
         assert settle.call_count > 0
+
+
+@pytest.mark.usefixtures("recorder_mock", "true_time", "energy_only")
+@pytest.mark.parametrize(
+    ("recorded", "shown"), [("100030", 100.03), ("99990", 100), ("5000000", 100)]
+)
+async def test_killed(
+    hass: HomeAssistant,
+    port: Port,
+    freezer: FrozenDateTimeFactory,
+    recorded: str,
+    shown: float,
+) -> None:
+    """What was shown before Home Assistant was killed is not taken back, if it was this meter's."""
+    freezer.move_to(NOON + timedelta(seconds=10))
+    entry = await set_up(hass, make_entry(quantities=["energy_import"]))
+    await say(hass, port, METER.list(2), METER.list(3, energy_import=100))
+    assert float(state(hass, "energy_import") or 0) == 100
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    freezer.tick()
+    # As one that did not get to store it would have left it, in a unit that a person chose
+    more = {"unit_of_measurement": "Wh", "restored": True}
+    hass.states.async_set(entity_id(hass, "energy_import") or "", recorded, more)
+    await async_recorder_block_till_done(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    assert float(state(hass, "energy_import") or 0) == shown
+
+
+@pytest.mark.usefixtures("true_time")
+async def test_hour_stored(
+    hass: HomeAssistant,
+    port: Port,
+    freezer: FrozenDateTimeFactory,
+    hass_storage: dict[str, Any],
+) -> None:
+    """What ends an hour is stored at once: it is told only once, and a kill may come."""
+    freezer.move_to(NOON + timedelta(seconds=10))
+    entry = await set_up(hass, make_entry())
+    await say(hass, port, METER.list(2))
+    await say(hass, port, METER.list(3, energy_import=100))
+    await wait(hass, freezer, 0)
+    stored = hass_storage[f"{DOMAIN}.{entry.entry_id}"]["data"]
+    assert stored["unbooked"]["energy_import"][:2] == [NOON.isoformat(), 100]
+    assert stored["counters"]["energy_import"]["published"] == 100
 
 
 @pytest.mark.usefixtures("true_time")
