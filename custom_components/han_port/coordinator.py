@@ -80,6 +80,10 @@ SHORTEST_SILENCE_MQTT = 120
 # come back by themselves, unless the MQTT integration was removed and set up again.
 OFFLINE_CHECK = 900
 
+# Seconds between two times that the log says of a silence, that of a link that comes and
+# goes: each says two lines
+SAY_AGAIN = 3600
+
 # Readings closer than this came together: some bridges collect before they send.
 TOGETHER = 0.5
 
@@ -211,6 +215,9 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         self.sealed: Outcome | None = None
         self._sealed_times = 0
         self._identified = False
+        # When the log said last of a silence, and whether it did of the present one
+        self._said: float | None = None
+        self._said_silence = False
         # Whether a list came on this connection
         self._begun = False
         self._heard: dict[str, float] = {}
@@ -428,7 +435,8 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         now = self.hass.loop.time()
         if not self.connected:
             if not self.last_update_success:
-                _LOGGER.info("The meter on %s is sending again", self.device)
+                self._say(self._said_silence, "is sending again")
+                self._said_silence = False
             self.connected = True
             self.async_set_updated_data(self.data)
             self._publisher.advance(now, self.data)
@@ -652,7 +660,12 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         """Forget all that may have changed since; say so once."""
         if self.last_update_success:
             self.counters["losses"] += 1
-            _LOGGER.info("The meter on %s is silent: %s", self.device, reason)
+        if not self._said_silence:
+            now = self.hass.loop.time()
+            if self._said is None or now - self._said >= SAY_AGAIN:
+                self._said, self._said_silence = now, True
+            if self._said_silence or self.last_update_success:
+                self._say(self._said_silence, f"is silent: {reason}")
         self.last_update_success = False
         self.connected = False
         self.cadence = self._last_reading = None
@@ -663,6 +676,11 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
             if quantity in COUNTERS
         }
         self.async_update_listeners()
+
+    def _say(self, matters: bool, what: str) -> None:
+        """Tell of the link to those who read the log, or look closely at it."""
+        level = logging.INFO if matters else logging.DEBUG
+        _LOGGER.log(level, "The meter on %s %s", self.device, what)
 
     def _merge_submeters(self, reading: MeterReading) -> None:
         """Put what submeters say over what was known; remember what is new."""

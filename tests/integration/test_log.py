@@ -79,3 +79,36 @@ async def test_twice_an_outage(
     outages = sum("silent" in each.getMessage() for each in said)
     assert len(said) <= 2 * outages
     assert METER.id not in "".join(each.getMessage() for each in said)
+
+
+async def test_comes_and_goes(
+    hass: HomeAssistant,
+    port: Port,
+    freezer: FrozenDateTimeFactory,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A link that comes and goes is said once an hour; what stays silent then, too."""
+    caplog.set_level(logging.INFO)
+    await set_up(hass, make_entry())
+
+    def said() -> list[str]:
+        texts = [each.getMessage() for each in caplog.records if "custom" in each.name]
+        caplog.clear()
+        return [text.partition("usb-HAN ")[2] for text in texts]
+
+    for _ in range(10):
+        await say(hass, port, LIST, b"")
+        await wait(hass, freezer, 2)
+    await say(hass, port, LIST)
+    assert said() == ["is silent: the connection was closed", "is sending again"]
+    await say(hass, port, b"")
+    port.failure = ConnectionRefusedError(errno.ECONNREFUSED, "Refused")
+    await wait(hass, freezer, 3500)
+    assert said() == []
+    for _ in range(5):
+        await wait(hass, freezer, 60)
+    assert said() == ["is silent: [Errno 111] Refused"]
+    port.failure = None
+    await wait(hass, freezer, 60)
+    await say(hass, port, LIST)
+    assert said() == ["is sending again"]
