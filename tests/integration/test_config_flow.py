@@ -1206,6 +1206,18 @@ async def test_reconfigure_no_id(hass: HomeAssistant, port: Port) -> None:
     await succeed_reconfigure(hass, port, flow, OTHER_DEVICE)
 
 
+async def test_reconfigure_serial_number(hass: HomeAssistant, port: Port) -> None:
+    """A meter that says its serial number in a list is the one of its device name."""
+    meter = simulator.create("iskra-si-1p", seed=1)
+    entry = await set_up(hass, entry_for(meter.id, DEVICE))
+    port.send(meter.message(NIGHT, 4))
+    result = await listen(hass, await begin_reconfigure(hass, entry), OTHER_DEVICE)
+    await hass.async_block_till_done()
+    assert result["reason"] == "reconfigure_successful"
+    assert entry.unique_id == meter.id
+    assert entry.data["device"] == OTHER_DEVICE
+
+
 async def test_reconfigure_entry_without_id(hass: HomeAssistant, port: Port) -> None:
     """An entry without an id has nothing to compare, and keeps its identity."""
     entry = await set_up(hass, entry_for(None, DEVICE))

@@ -18,7 +18,7 @@ import pytest
 
 from custom_components.han_port.const import DOMAIN
 from custom_components.han_port.flow import listen
-from custom_components.han_port.protocol import Line, line
+from custom_components.han_port.protocol import Line, Meter, line
 from custom_components.han_port.protocol.line import LINES
 from homeassistant.config_entries import SOURCE_USER, ConfigFlowResult
 from homeassistant.core import HomeAssistant
@@ -301,8 +301,11 @@ async def test_models(
         flow = await listened(hass, flow)
     assert flow["step_id"] == "confirm"
     given = flow["description_placeholders"] or {}
-    nameless = name in ("aidon-se", "p1-se")
-    assert given["meter_id"] == ("–" if nameless else meter.id)
+    if name in ("aidon-se", "p1-se"):
+        assert given["meter_id"] == "–"
+    else:
+        # A one-phase AM550 has a list that says its serial number only.
+        assert Meter(id=given["meter_id"]).is_named(meter.id)
 
 
 @pytest.mark.usefixtures("impatient")

@@ -22,7 +22,7 @@ from ..const import DOMAIN
 from ..coordinator import make_decoder
 from ..diagnosis import Diagnosis, Heard
 from ..masking import identities, masked_frame
-from ..protocol import Look
+from ..protocol import Look, Meter
 from ..protocol.envelope import Contents, Said
 from ..source import OpenFailure, SourceError
 from ..topic import decode, flat, is_topic, open_device
@@ -195,12 +195,12 @@ class ListenSteps(Steps):
             failure = await self._async_hear_freed(was_ours)
             if failure is not None:
                 return failure
-            meter_id = self._heard.meter.id if self._heard.meter else None
+            meter = self._heard.meter or Meter()
             # An entry without a meter id has nothing to compare with.
-            if entry.unique_id is not None and meter_id != entry.unique_id:
+            if entry.unique_id is not None and not meter.is_named(entry.unique_id):
                 self._detail["expected"] = entry.unique_id
-                self._detail["found"] = meter_id or ""
-                return "wrong_meter" if meter_id else "unidentified"
+                self._detail["found"] = meter.id or ""
+                return "wrong_meter" if meter.id else "unidentified"
             self.hass.config_entries.async_update_entry(
                 entry,
                 data={
