@@ -123,11 +123,11 @@ def packed(kind: int, message: Any) -> bytes:
     """Give a message as ESPHome's API sends it in the open."""
 
     def number(value: int) -> bytes:
-        return (
-            bytes((value,)) if value < 128 else bytes((value & 127 | 128, value >> 7))
-        )
+        if value < 128:
+            return bytes((value,))
+        return bytes((value & 127 | 128, value >> 7))
 
-    payload = message.SerializeToString()
+    payload: bytes = message.SerializeToString()
     return b"\0" + number(len(payload)) + number(kind) + payload
 
 
