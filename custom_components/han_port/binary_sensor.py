@@ -36,15 +36,12 @@ async def async_setup_entry(
     @callback
     def add_new() -> None:
         """Add what needs a voltage or a current when the meter sends the first."""
-        makers: dict[str, type[HanPortOverload | HanPortVoltage]] = {
-            Quantity.VOLTAGE_L1: HanPortVoltage
-        }
-        if coordinator.fuse is not None:
-            makers[Quantity.CURRENT_L1] = HanPortOverload
-        new = (makers.keys() & coordinator.quantities) - added
+        new = coordinator.quantities - added
         added.update(new)
-        if new:
-            async_add_entities(makers[each](coordinator) for each in sorted(new))
+        if Quantity.VOLTAGE_L1 in new:
+            async_add_entities([HanPortVoltage(coordinator, "voltage_out_of_range")])
+        if Quantity.CURRENT_L1 in new and coordinator.fuse is not None:
+            async_add_entities([HanPortOverload(coordinator, "overload")])
 
     add_new()
     entry.async_on_unload(coordinator.async_add_listener(add_new, SENT))
@@ -52,6 +49,12 @@ async def async_setup_entry(
 
 class HanPortBinarySensor(HanPortEntity, BinarySensorEntity):
     """An answer about the meter."""
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Say whether the meter is heard: what is from before is no ground to act on."""
+        return self.coordinator.connected
 
     @property
     @override
@@ -107,10 +110,6 @@ class HanPortOverload(HanPortBinarySensor):
 
     _attr_device_class = BinarySensorDeviceClass.PROBLEM
 
-    def __init__(self, coordinator: HanPortCoordinator) -> None:
-        """Take the key."""
-        super().__init__(coordinator, "overload")
-
     @property
     @override
     def is_on(self) -> bool | None:
@@ -123,10 +122,6 @@ class HanPortVoltage(HanPortBinarySensor):
     """On while a voltage is out of range as a mean over ten minutes."""
 
     _attr_device_class = BinarySensorDeviceClass.PROBLEM
-
-    def __init__(self, coordinator: HanPortCoordinator) -> None:
-        """Take the key."""
-        super().__init__(coordinator, "voltage_out_of_range")
 
     @property
     @override

@@ -225,7 +225,7 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         self._news: set[str] = set()
         self._lower: Counter[str] = Counter()
         self._last_reading: float | None = None
-        self._accounted: datetime | None = None
+        self._last_sent: datetime | None = None
         self._intervals: deque[float] = deque(maxlen=15)
         self._delay: float = SHORTEST_DELAY
         self._wake = asyncio.Event()
@@ -416,8 +416,9 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
                         self.power_check.advance(utcnow(), reading)
                         reading = scaled(reading, self._multipliers)
                         self._merge(reading)
-                        self._account(reading, age)
-                        self._watch(reading, age)
+                        when = self._sent(age)
+                        self._account(reading, when)
+                        self._watch(reading, when)
                         taken = True
                 case error:
                     self.counters[error.code] += 1
@@ -475,19 +476,23 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         }
         return reading._replace(values=counters)
 
-    def _account(self, reading: MeterReading, age: float) -> None:
-        """Let the accounts advance, and see to it that they outlive this run.
+    def _sent(self, age: float) -> datetime:
+        """Give when the meter sent a reading that the reader has kept for some seconds.
 
-        A reading counts when the meter sent it, but not before one that was accounted.
+        It is never before the one before: ages of two messages are not that exact.
         """
+        now = utcnow()
+        # A clock that was put back is no reason to wait for it.
+        earliest = min(self._last_sent or now - timedelta(hours=1), now)
+        self._last_sent = max(now - timedelta(seconds=age), earliest)
+        return self._last_sent
+
+    def _account(self, reading: MeterReading, when: datetime) -> None:
+        """Let the accounts advance, and see to it that they outlive this run."""
         account, before = self.account, self.account.hour.start
         peaks = account.peaks.top()
         unknown = [it for it in account.counters.values() if it.published is None]
-        now = utcnow()
-        # A clock that was put back is no reason to wait for it.
-        earliest = min(self._accounted or now - timedelta(hours=1), now)
-        self._accounted = max(now - timedelta(seconds=age), earliest)
-        settled = account.advance(self._accounted, reading)
+        settled = account.advance(when, reading)
         for quantity, counter in account.counters.items():
             # The hour of these counters is not known: a bridge repeats its last list to
             # a new reader, or the clock is wrong. They are what the meter counted.
@@ -509,9 +514,8 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
             self._storing = True
             self._store.async_delay_save(self._stored, STORE_DELAY)
 
-    def _watch(self, reading: MeterReading, age: float) -> None:
-        """Let what is watched between the hours advance, from when the meter sent it."""
-        when = utcnow() - timedelta(seconds=age)
+    def _watch(self, reading: MeterReading, when: datetime) -> None:
+        """Let what is watched between the hours advance."""
         values = reading.measured
         if self.fuse is not None:
             self.fuse.advance(when, values)

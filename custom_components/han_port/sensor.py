@@ -1,21 +1,18 @@
-"""How does Home Assistant show each quantity, and what becomes of it hour by hour?"""
+"""How does Home Assistant show each quantity, and which hours were the highest?"""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, override
 
 from homeassistant.components.sensor import (
     RestoreSensor,
     SensorDeviceClass,
-    SensorEntity,
     SensorEntityDescription,
     SensorStateClass,
 )
 from homeassistant.const import (
     DEGREE,
     EVENT_RECORDER_5MIN_STATISTICS_GENERATED,
-    PERCENTAGE,
     EntityCategory,
     UnitOfApparentPower,
     UnitOfElectricCurrent,
@@ -30,7 +27,8 @@ from homeassistant.const import (
 from homeassistant.core import CoreState, Event, HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .accounting import LiveCounter, Peak, Settlement, Window, imbalance
+from .accounting import LiveCounter, Peak, Settlement
+from .computed import COMPUTED, HanPortComputed, HanPortNumber
 from .const import NET_POWER
 from .coordinator import COUNTERS, PEAKS, SENT, HanPortConfigEntry, HanPortCoordinator
 from .entity import HanPortEntity, submeter_device
@@ -262,149 +260,6 @@ METER_COUNTERS = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class HourSensorDescription(SensorEntityDescription):
-    """What a sensor of the running hour, or the month, takes from the coordinator."""
-
-    value: Callable[[HanPortCoordinator], float | None]
-    # Also the attributes, where the value alone does not say what it is of
-    attributes: Callable[[HanPortCoordinator], dict[str, Any]] | None = None
-    about: str | None = None
-
-
-def _step(energy: float | None) -> float | None:
-    """Move in steps of 0.01 kWh: each state is a row in the database."""
-    return None if energy is None else round(energy, 2)
-
-
-def _energy(window: Window | None) -> float | None:
-    return None if window is None else window.energy
-
-
-def _available(coordinator: HanPortCoordinator) -> float | None:
-    limit = coordinator.limit
-    return None if limit is None else coordinator.account.hour.available(limit)
-
-
-def _hour_energy(
-    key: str, value: Callable[[HanPortCoordinator], float | None]
-) -> HourSensorDescription:
-    # No state class: what restarts each hour is nothing for long-term statistics.
-    return HourSensorDescription(
-        key=key,
-        device_class=SensorDeviceClass.ENERGY,
-        native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
-        suggested_display_precision=2,
-        value=value,
-    )
-
-
-HOUR_SENSORS = (
-    _hour_energy("energy_this_hour", lambda it: _step(it.account.hour.energy)),
-    _hour_energy("forecast_this_hour", lambda it: _step(it.account.hour.forecast)),
-    _hour_energy("energy_last_hour", lambda it: _energy(it.account.hour.last)),
-    HourSensorDescription(
-        key="available_power",
-        device_class=SensorDeviceClass.POWER,
-        native_unit_of_measurement=UnitOfPower.WATT,
-        suggested_display_precision=0,
-        state_class=SensorStateClass.MEASUREMENT,
-        value=_available,
-    ),
-    HourSensorDescription(
-        key="peak_average",
-        device_class=SensorDeviceClass.POWER,
-        native_unit_of_measurement=UnitOfPower.KILO_WATT,
-        suggested_display_precision=2,
-        state_class=SensorStateClass.MEASUREMENT,
-        value=lambda it: it.account.peaks.average(),
-        about=PEAKS,
-    ),
-)
-
-
-def _headroom(coordinator: HanPortCoordinator, phase: str) -> float | None:
-    if coordinator.fuse is None:
-        return None
-    return coordinator.fuse.headroom.get(phase)
-
-
-def _least_headroom(coordinator: HanPortCoordinator) -> float | None:
-    if coordinator.fuse is None:
-        return None
-    return min(coordinator.fuse.headroom.values(), default=None)
-
-
-def _headroom_of(coordinator: HanPortCoordinator) -> dict[str, Any]:
-    """Say which phases are known: on three-wire grids two of them, with many meters."""
-    if (fuse := coordinator.fuse) is None:
-        return {}
-    return {"phases": [name.upper() for name in fuse.headroom], "grid": fuse.grid}
-
-
-def _amperes(
-    key: str,
-    value: Callable[[HanPortCoordinator], float | None],
-    attributes: Callable[[HanPortCoordinator], dict[str, Any]] | None = None,
-) -> HourSensorDescription:
-    return HourSensorDescription(
-        key=key,
-        device_class=SensorDeviceClass.CURRENT,
-        native_unit_of_measurement=UnitOfElectricCurrent.AMPERE,
-        suggested_display_precision=1,
-        state_class=SensorStateClass.MEASUREMENT,
-        value=value,
-        attributes=attributes,
-    )
-
-
-# By the current without which they have nothing to say; only where there is a main fuse
-HEADROOM = {
-    _Q.CURRENT_L1: (
-        _amperes("headroom_l1", lambda it: _headroom(it, "l1")),
-        _amperes("headroom", _least_headroom, _headroom_of),
-    ),
-    _Q.CURRENT_L2: (_amperes("headroom_l2", lambda it: _headroom(it, "l2")),),
-    _Q.CURRENT_L3: (_amperes("headroom_l3", lambda it: _headroom(it, "l3")),),
-}
-
-
-def _power(
-    key: str, value: Callable[[HanPortCoordinator], float | None], *, enabled: bool
-) -> HourSensorDescription:
-    return HourSensorDescription(
-        key=key,
-        device_class=SensorDeviceClass.POWER,
-        native_unit_of_measurement=UnitOfPower.WATT,
-        suggested_display_precision=0,
-        state_class=SensorStateClass.MEASUREMENT,
-        entity_registry_enabled_default=enabled,
-        value=value,
-    )
-
-
-def _mean(minutes: int) -> HourSensorDescription:
-    window = timedelta(minutes=minutes)
-    return _power(
-        f"power_mean_{minutes}",
-        lambda it: it.power_means.mean(window) if it.power_means else None,
-        enabled=False,
-    )
-
-
-POWER_MEANS = tuple(_mean(minutes) for minutes in (1, 5, 15))
-POWER_MAXIMUM = _power(
-    "power_max_today", lambda it: it.power_maximum.value, enabled=True
-)
-POWER_SENSORS = (*POWER_MEANS, POWER_MAXIMUM)
-IMBALANCE = HourSensorDescription(
-    key="phase_imbalance",
-    native_unit_of_measurement=PERCENTAGE,
-    suggested_display_precision=0,
-    state_class=SensorStateClass.MEASUREMENT,
-    entity_registry_enabled_default=False,
-    value=lambda it: imbalance(it.data),
-)
 PEAK = SensorEntityDescription(
     key="peak",
     device_class=SensorDeviceClass.POWER,
@@ -456,28 +311,11 @@ def _entities(
         if key in coordinator.quantities:
             yield HanPortSensor(coordinator, METER_COUNTERS[quantity], quantity)
     if Quantity.ACTIVE_POWER_IMPORT in keys:
-        for each in (*HOUR_SENSORS, POWER_MAXIMUM):
-            yield HanPortHourSensor(coordinator, each)
-        for each in POWER_MEANS:
-            yield HanPortMean(coordinator, each)
         for number in range(coordinator.account.peaks.rules.count):
             yield HanPortPeak(coordinator, number + 1)
-    if Quantity.CURRENT_L2 in keys:
-        yield HanPortHourSensor(coordinator, IMBALANCE)
-    if coordinator.fuse is not None:
-        for quantity, descriptions in HEADROOM.items():
-            if quantity in keys:
-                for each in descriptions:
-                    yield HanPortHourSensor(coordinator, each)
-
-
-class HanPortNumber(HanPortEntity, SensorEntity):
-    """A number about the meter."""
-
-    @property
-    @override
-    def _value(self) -> object:
-        return self.native_value
+    for each in COMPUTED:
+        if each.needs in keys and (coordinator.fuse is not None or not each.of_fuse):
+            yield HanPortComputed(coordinator, each)
 
 
 class HanPortSensor(HanPortNumber, RestoreSensor):
@@ -614,42 +452,6 @@ class HanPortLiveCounter(HanPortSensor):
 
         if await async_settle(self.hass, self.entity_id, settlement):
             self.coordinator.account.booked(self._direction, settlement)
-
-
-class HanPortHourSensor(HanPortNumber):
-    """What the running hour or the month comes to."""
-
-    entity_description: HourSensorDescription
-
-    def __init__(
-        self, coordinator: HanPortCoordinator, description: HourSensorDescription
-    ) -> None:
-        """Take the row of the table."""
-        super().__init__(coordinator, description.key, description.about)
-        self.entity_description = description
-
-    @property
-    @override
-    def native_value(self) -> float | None:
-        """Give what is known, None where too little is."""
-        return self.entity_description.value(self.coordinator)
-
-    @property
-    @override
-    def extra_state_attributes(self) -> dict[str, Any] | None:
-        """Give what the value is of, where that is not plain."""
-        attributes = self.entity_description.attributes
-        return None if attributes is None else attributes(self.coordinator)
-
-
-class HanPortMean(HanPortHourSensor):
-    """The mean power of the last minutes."""
-
-    @override
-    async def async_added_to_hass(self) -> None:
-        """Begin to keep what it is taken from."""
-        await super().async_added_to_hass()
-        self.coordinator.async_keep_means()
 
 
 class HanPortPeak(HanPortNumber):

@@ -129,9 +129,9 @@ async def home(
     caplog: pytest.LogCaptureFixture,
 ) -> AsyncIterator[HomeAssistant]:
     """Give a Home Assistant with the blueprints, two loads and a memory."""
-    # What is logged of each step takes longer than the step.
+    # What is logged of each step, and watched in it, takes longer than the step.
     caplog.set_level(logging.ERROR, "homeassistant")
-    caplog.set_level(logging.ERROR, "asyncio")
+    hass.loop.set_debug(False)
     shutil.copytree(Path(__file__).parents[2] / "blueprints", tmp_path / "blueprints")
     hass.config.config_dir = str(tmp_path)
     freezer.move_to(BEGIN - HOUR)

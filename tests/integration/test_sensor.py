@@ -16,16 +16,9 @@ from pytest_homeassistant_custom_component.components.recorder.common import (
     do_adhoc_statistics,
 )
 
+from custom_components.han_port.computed import COMPUTED
 from custom_components.han_port.protocol import Quantity
-from custom_components.han_port.sensor import (
-    HEADROOM,
-    HOUR_SENSORS,
-    IMBALANCE,
-    METER_COUNTERS,
-    PEAK,
-    POWER_SENSORS,
-    SENSORS,
-)
+from custom_components.han_port.sensor import METER_COUNTERS, PEAK, SENSORS
 from homeassistant.components.recorder.statistics import (
     async_list_statistic_ids,
     statistics_during_period,
@@ -61,7 +54,8 @@ REACTIVE = {"reactive_power_import", "reactive_power_export"}
 ENERGY = {"energy_import", "energy_export"}
 REACTIVE_ENERGY = {"reactive_energy_import", "reactive_energy_export"}
 COUNTERS = {"energy_import_counter", "energy_export_counter"}
-HOUR = {each.key for each in HOUR_SENSORS} | {"peak_1", "peak_2", "peak_3"}
+HOUR = {"energy_this_hour", "forecast_this_hour", "energy_last_hour"}
+HOUR |= {"available_power", "peak_average", "peak_1", "peak_2", "peak_3"}
 HOUR |= {"power_max_today"}
 MEANS = {"power_mean_1", "power_mean_5", "power_mean_15"}
 
@@ -113,10 +107,7 @@ def test_every_text(path: Path) -> None:
         each.key
         for each in (
             *METER_COUNTERS.values(),
-            *HOUR_SENSORS,
-            *POWER_SENSORS,
-            *(each for several in HEADROOM.values() for each in several),
-            IMBALANCE,
+            *COMPUTED,
             PEAK,
         )
     }

@@ -14,16 +14,9 @@ from typing import Any
 import pytest
 
 from custom_components.han_port import config_flow
+from custom_components.han_port.computed import COMPUTED
 from custom_components.han_port.protocol import Quantity
-from custom_components.han_port.sensor import (
-    HEADROOM,
-    HOUR_SENSORS,
-    IMBALANCE,
-    METER_COUNTERS,
-    PEAK,
-    POWER_SENSORS,
-    SENSORS,
-)
+from custom_components.han_port.sensor import METER_COUNTERS, PEAK, SENSORS
 from custom_components.han_port.source import OpenFailure
 
 FOLDER = Path(config_flow.__file__).parent
@@ -45,10 +38,7 @@ def test_entities(language: str) -> None:
         each.key
         for each in (
             *METER_COUNTERS.values(),
-            *HOUR_SENSORS,
-            *POWER_SENSORS,
-            *(each for several in HEADROOM.values() for each in several),
-            IMBALANCE,
+            *COMPUTED,
             PEAK,
         )
     }

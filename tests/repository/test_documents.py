@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import hass_frontend
 import pytest
 
-from custom_components.han_port import sensor
+from custom_components.han_port import computed, sensor
 from custom_components.han_port.diagnosis import Diagnosis
 from custom_components.han_port.number import HanPortLimit
 from custom_components.han_port.publishing import Publish, Publisher
@@ -64,11 +64,8 @@ def described(
     tables: list[SensorEntityDescription] = [
         *sensor.SENSORS.values(),
         *sensor.METER_COUNTERS.values(),
-        *sensor.HOUR_SENSORS,
+        *computed.COMPUTED,
         sensor.PEAK,
-        *sensor.POWER_SENSORS,
-        *(each for several in sensor.HEADROOM.values() for each in several),
-        sensor.IMBALANCE,
     ]
     for description in tables:
         name = names["sensor"][description.key]["name"]

@@ -33,7 +33,7 @@ TIERS = (
     {"handover", "search"},
     {"coordinator"},
     {"diagnostics", "entity", "replacement", "watch"},
-    {"actions"},
+    {"actions", "computed"},
     {"flow"},
 )
 # What computes: no clock, file, network, task or log

@@ -1,10 +1,10 @@
 """How near is each phase to its fuse?
 
 A fuse or circuit breaker bears a small excess for long and a large one for seconds. By
-EN 60898-1 a breaker that is cold bears 1.13 times its rated current for an hour,
-trips within an hour at 1.45 times, and at 2.55 times (up to 32 A) after 1 to 60 s. A gG
-fuse by IEC 60269-1 is slower: it bears 1.25 times for an hour and melts within
-one at 1.6 times (up to 63 A).
+IEC 60898-1 a breaker of up to 63 A that is cold bears 1.13 times its rated current for an
+hour, trips within a further hour at 1.45 times, and, cold again, after 1 to 60 s at 2.55
+times (to 120 s above 32 A). A gG fuse of 16 to 63 A by IEC 60269-1 is slower: it bears
+1.25 times for an hour and melts within one at 1.6 times.
 
 The model is a body that is heated by the square of the current, with a time constant of
 two minutes. At the rated current it comes to 1, which is where the overload begins:
@@ -146,8 +146,11 @@ class FuseGuard:
                 if not self._l2_measured:
                     return None
             return abs(amperes)
-        exported = values.get(line.power_export, 0) > values.get(line.power_import, 0)
-        return -amperes if amperes > 0 and exported else amperes
+        power = line.power_import, line.power_export
+        if self.grid is Grid.ONE_PHASE and not values.keys() & power:
+            power = Quantity.ACTIVE_POWER_IMPORT, Quantity.ACTIVE_POWER_EXPORT
+        imported, exported = (values.get(each, 0) for each in power)
+        return -amperes if amperes > 0 and exported > imported else amperes
 
     def _warm(self, name: str, when: datetime, amperes: float) -> None:
         load = (amperes / self.fuse) ** 2
