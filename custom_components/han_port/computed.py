@@ -144,6 +144,10 @@ COMPUTED = (
     ),
     *MEANS,
     _power("power_max_today", lambda it: it.power_maximum.value),
+    _headroom(None, Quantity.CURRENT_L1, _headroom_of),
+    _headroom("l1", Quantity.CURRENT_L1),
+    _headroom("l2", Quantity.CURRENT_L2),
+    _headroom("l3", Quantity.CURRENT_L3),
     ComputedDescription(
         key="phase_imbalance",
         native_unit_of_measurement=PERCENTAGE,
@@ -153,10 +157,6 @@ COMPUTED = (
         value=lambda it: imbalance(it.data),
         needs=Quantity.CURRENT_L2,
     ),
-    _headroom(None, Quantity.CURRENT_L1, _headroom_of),
-    _headroom("l1", Quantity.CURRENT_L1),
-    _headroom("l2", Quantity.CURRENT_L2),
-    _headroom("l3", Quantity.CURRENT_L3),
 )
 
 

@@ -7,10 +7,14 @@ import pytest
 
 from custom_components.han_port.accounting import FuseGuard, Grid
 from custom_components.han_port.protocol import Quantity
+from simulator.curve import EPOCH, curve
+from simulator.grid import Wiring, measure
 
 BEGIN = datetime(2026, 1, 15, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 Q = Quantity
+CURRENTS = (Q.CURRENT_L1, Q.CURRENT_L2, Q.CURRENT_L3)
+SENT = {*CURRENTS, Q.VOLTAGE_L1, Q.VOLTAGE_L2, Q.VOLTAGE_L3}
 
 
 def lines(
@@ -62,6 +66,18 @@ def lines(
             Grid.FOUR_WIRE,
             (35, 15, 15),
             id="direction by power",
+        ),
+        pytest.param(
+            lines(10, volts=(230,)) | {Q.ACTIVE_POWER_EXPORT: 2300},
+            Grid.ONE_PHASE,
+            (35, None, None),
+            id="direction by power, one phase",
+        ),
+        pytest.param(
+            lines(10, 10, 10) | {Q.ACTIVE_POWER_EXPORT: 6900},
+            Grid.FOUR_WIRE,
+            (15, 15, 15),
+            id="no direction of a phase",
         ),
     ],
 )
@@ -123,6 +139,26 @@ def seconds_to_overload(times: float, before: float) -> int:
 def test_curve(times: float, before: float, seconds: int) -> None:
     """Small excess is borne for long, large not; the times are those in the docstring."""
     assert seconds_to_overload(times, before) == pytest.approx(seconds, abs=1)
+
+
+def test_house_within_its_fuse() -> None:
+    """A house that takes 1.04 times the fuse for minutes is not warned; 1.3 times is."""
+    house = curve(1)
+    overloads: dict[int, int] = {16: 0, 20: 0}
+    guards = {fuse: FuseGuard(fuse) for fuse in overloads}
+    highest = 0.0
+    # A Wednesday, on which a car charges by night and in the afternoon
+    for second in range(0, 86_400, 10):
+        now = EPOCH + timedelta(days=317 * 7 + 2, seconds=second)
+        measured = measure(Wiring.FOUR_WIRE, house.load(now), now)
+        values = {Q(key): each for key, each in measured.items() if key in SENT}
+        highest = max(highest, *(values[each] for each in CURRENTS))
+        for fuse, guard in guards.items():
+            guard.advance(now, values)
+            overloads[fuse] += bool(guard.overload)
+    assert 20 < highest < 21
+    assert overloads[20] == 0
+    assert overloads[16] > 0
 
 
 def test_release() -> None:

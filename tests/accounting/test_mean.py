@@ -75,6 +75,40 @@ def _mean(samples: list[tuple[datetime, float]], start: datetime) -> float:
     return area / ((samples[-1][0] - start) / SECOND)
 
 
+def test_any_rhythm() -> None:
+    """A meter that sends every 2.5 s and one every 10 s have the same mean of a ramp."""
+    for seconds in (2.5, 10):
+        means = SlidingMeans(5 * MINUTE)
+        for passed in range(int(900 / seconds) + 1):
+            watts = 1000 + passed * seconds
+            means.advance(BEGIN + passed * seconds * SECOND, watts)
+        assert means.mean(MINUTE) == 1870
+        assert means.mean(5 * MINUTE) == 1750
+
+
+def test_long_run() -> None:
+    """A mean is as exact after a month as in the first minute."""
+    means = SlidingMeans(MINUTE)
+    for passed in range(31 * 1440):
+        means.advance(BEGIN + passed * MINUTE, 1e6 / 7 if passed % 2 else 1e6 / 3)
+    end = BEGIN + 31 * 1440 * MINUTE
+    for each in (0, 1):
+        means.advance(end + each * MINUTE, 0.1)
+    assert means.mean(MINUTE) == 0.1
+
+
+@pytest.mark.parametrize(("day", "hours"), [((3, 28), 23), ((10, 24), 25)])
+def test_maximum_when_clocks_change(day: tuple[int, int], hours: int) -> None:
+    """The day's maximum is that of a day of 23 or 25 hours, no longer or shorter."""
+    begin = datetime(2026, *day, 23 if hours == 23 else 22, tzinfo=UTC)
+    maximum = DayMaximum(OSLO)
+    maximum.advance(begin, 900)
+    maximum.advance(begin + hours * 60 * MINUTE - SECOND, 100)
+    assert maximum.value == 900
+    maximum.advance(begin + hours * 60 * MINUTE, 100)
+    assert maximum.value == 100
+
+
 def test_maximum() -> None:
     """The maximum is that of the local day, and goes on from what was stored."""
     maximum = DayMaximum(OSLO)

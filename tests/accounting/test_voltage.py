@@ -33,6 +33,25 @@ def test_limits(volts: float, outside: list[str]) -> None:
     assert watch.means.keys() == {"l1", "l3"}
 
 
+@pytest.mark.parametrize(
+    ("volts", "outside"),
+    [
+        pytest.param((400, 402, 398), [], id="between phases"),
+        pytest.param((441, 402, 0), ["l1"], id="between phases, L2 not measured"),
+        pytest.param((300, 395, 120), ["l1", "l2", "l3"], id="broken neutral"),
+        pytest.param((400,), ["l1"], id="one phase"),
+    ],
+)
+def test_400_volts(volts: tuple[float, ...], outside: list[str]) -> None:
+    """Where a meter measures between phases of 400 V that is nominal; a fault is not."""
+    watch = VoltageWatch()
+    keys = (Q.VOLTAGE_L1, Q.VOLTAGE_L3, Q.VOLTAGE_L2)
+    for passed in range(0, 601, 10):
+        when = BEGIN + timedelta(seconds=passed)
+        watch.advance(when, dict(zip(keys, volts, strict=False)))
+    assert watch.outside == outside
+
+
 def test_release() -> None:
     """It is in range again when a mean is a volt inside."""
     watch = VoltageWatch()

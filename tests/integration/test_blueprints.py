@@ -17,7 +17,7 @@ from pytest_homeassistant_custom_component.common import (
 from custom_components.han_port.accounting import FuseGuard
 from custom_components.han_port.protocol import Quantity
 from homeassistant.const import Platform
-from homeassistant.core import HomeAssistant
+from homeassistant.core import CoreState, HomeAssistant
 from homeassistant.setup import async_setup_component
 from tests.integration.conftest import (
     METER,
@@ -154,6 +154,63 @@ async def test_overload(house: House) -> None:
     assert [each.data["message"] for each in calls] == ["over", "over", "ended"]
 
 
+@pytest.mark.parametrize(("state", "told"), [("on", ["over"]), ("off", [])])
+async def test_overload_at_start(house: House, state: str, told: list[str]) -> None:
+    """An overload that is there when Home Assistant starts is told."""
+    calls = async_mock_service(house.hass, "notify", "phone")
+    house.hass.set_state(CoreState.not_running)
+    await house.set(binary_sensor__overload=state)
+    await house.use(
+        "overload",
+        overload="binary_sensor.overload",
+        actions=[{"action": "notify.phone", "data": {"message": "over"}}],
+    )
+    await house.hass.async_start()
+    await house.hass.async_block_till_done()
+    assert [each.data["message"] for each in calls] == told
+
+
+async def test_power_above_already(house: House) -> None:
+    """Power that is above the threshold from the start is told the next time."""
+    calls = async_mock_service(house.hass, "notify", "phone")
+    await house.set(sensor__power=6000)
+    await house.use(
+        "power_above", power="sensor.power", actions=[{"action": "notify.phone"}]
+    )
+    await house.wait(minutes=5)
+    assert not calls
+    await house.set(sensor__power=4000)
+    await house.set(sensor__power=6000)
+    await house.wait(minutes=5)
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("imported", "on"), [(1500, False), ("unavailable", False), (100, True)]
+)
+async def test_surplus_at_start(house: House, imported: object, on: bool) -> None:
+    """A load that runs when Home Assistant starts is turned off without surplus."""
+    for domain, config in (
+        ("input_boolean", {"car": {"initial": True}}),
+        ("homeassistant", {}),
+    ):
+        assert await async_setup_component(house.hass, domain, {domain: config})
+    house.hass.set_state(CoreState.not_running)
+    await house.set(sensor__export=0, sensor__import=imported)
+    await house.use(
+        "surplus",
+        **{
+            "export": "sensor.export",
+            "import": "sensor.import",
+            "load": LOADS[0],
+            "stop_delay": {"seconds": 0},
+        },
+    )
+    await house.hass.async_start()
+    await house.hass.async_block_till_done()
+    assert house.on(LOADS[0]) == [on]
+
+
 async def test_surplus(house: House) -> None:
     """It starts after five minutes of export, stops after five of import or of silence."""
     assert await async_setup_component(
@@ -216,6 +273,31 @@ async def test_charger_current(house: House) -> None:
     assert amperes() == 6
     await house.wait(minutes=10)
     assert amperes() == 6
+
+
+@pytest.mark.parametrize(
+    ("initial", "headroom", "after"),
+    [(10, "unavailable", 8), (12, 20, 13), (0, "unavailable", 0)],
+    ids=["lowest that it takes", "highest that it takes", "paused by a person"],
+)
+async def test_charger_limits(
+    house: House, initial: float, headroom: object, after: float
+) -> None:
+    """A number is never set to what it does not take, nor raised on silence."""
+    lowest = min(8, initial)
+    number = {"car": {"min": lowest, "max": 13, "initial": initial}}
+    assert await async_setup_component(
+        house.hass, "input_number", {"input_number": number}
+    )
+    await house.set(sensor__headroom=headroom)
+    await house.use(
+        "charger_current",
+        headroom="sensor.headroom",
+        current="input_number.car",
+        settle=0,
+    )
+    await house.wait(minutes=5)
+    assert float(house.hass.states.get("input_number.car").state) == after  # type: ignore[union-attr]
 
 
 async def test_shed_and_restore(house: House) -> None:

@@ -1,10 +1,11 @@
 """Does a person see how near the fuse is, and nothing that is not known?"""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from freezegun.api import FrozenDateTimeFactory
 import pytest
 
+from custom_components.han_port.protocol import Decoder
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 from tests.integration.conftest import (
@@ -124,6 +125,53 @@ async def test_means_and_voltage(
     await wait(hass, freezer, 200)
     assert hass.states.is_state(voltage, "unavailable")
     assert state(hass, "power_mean_1") == "unavailable"
+
+
+@pytest.mark.usefixtures("true_time")
+async def test_nothing_from_before(
+    hass: HomeAssistant, port: Port, freezer: FrozenDateTimeFactory
+) -> None:
+    """After a restart nothing that automations act on is known before the first reading."""
+    freezer.move_to(NOON)
+    entry = await set_up(hass, make_entry(options={"main_fuse": 25.0}))
+    limit = entity_id(hass, "hour_limit", platform=Platform.NUMBER)
+    await hass.services.async_call(
+        "number", "set_value", {"entity_id": limit, "value": 5}, blocking=True
+    )
+    await say(hass, port, METER.list(2, active_power_import=7000))
+    assert float(state(hass, "available_power") or 0) == pytest.approx(-2000, abs=10)
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    freezer.move_to(NOON + timedelta(hours=20))
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    sensors = ("available_power", "forecast_this_hour", "headroom", "power_max_today")
+    for key in sensors:
+        assert state(hass, key) == "unavailable", key
+    for key in ("hour_limit_at_risk", "overload", "voltage_out_of_range"):
+        name = entity_id(hass, key, platform=Platform.BINARY_SENSOR) or ""
+        assert hass.states.is_state(name, "unavailable"), key
+    await say(hass, port, METER.list(2, active_power_import=100))
+    assert float(state(hass, "power_max_today") or 0) == 100
+
+
+@pytest.mark.usefixtures("true_time", "all_enabled")
+async def test_ages_that_are_not_exact(
+    hass: HomeAssistant, port: Port, freezer: FrozenDateTimeFactory
+) -> None:
+    """A message that seems older than the one before makes no mean begin anew."""
+    freezer.move_to(NOON)
+    entry = await set_up(hass, make_entry(options={"main_fuse": 25.0}))
+    decoder = Decoder()
+    for minute in range(4):
+        freezer.move_to(NOON + timedelta(minutes=minute))
+        # A bridge that collects for a minute: the first is said to be 62 s old.
+        for age in (62, 40, 20, 0):
+            values = {"active_power_import": 3000.0, "current_l1": 36.0}
+            frame = METER.list(2, **values)
+            entry.runtime_data._take(decoder.feed(frame), [age])
+    await hass.async_block_till_done()
+    assert float(state(hass, "power_mean_1") or 0) == 3000
+    assert _overload(hass) == "on"
 
 
 @pytest.mark.usefixtures("true_time")
