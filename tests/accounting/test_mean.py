@@ -93,8 +93,8 @@ def test_long_run() -> None:
         means.advance(BEGIN + passed * MINUTE, 1e6 / 7 if passed % 2 else 1e6 / 3)
     end = BEGIN + 31 * 1440 * MINUTE
     for each in (0, 1):
-        means.advance(end + each * MINUTE, 0.1)
-    assert means.mean(MINUTE) == 0.1
+        means.advance(end + each * MINUTE, 1 / 7)
+    assert means.mean(MINUTE) == 0.143
 
 
 @pytest.mark.parametrize(("day", "hours"), [((3, 28), 23), ((10, 24), 25)])
