@@ -93,7 +93,7 @@ class HanPortAtRisk(HanPortBinarySensor):
 
     def _look(self) -> None:
         limit, hour = self.coordinator.limit, self.coordinator.account.hour
-        if limit is None:
+        if limit is None or not self.coordinator.connected:
             self._attr_is_on = None
         else:
             self._attr_is_on = hour.at_risk(limit, before=bool(self._attr_is_on))

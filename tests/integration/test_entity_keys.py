@@ -81,3 +81,14 @@ async def test_keys(hass: HomeAssistant, port: Port) -> None:
         ), key
         if unit == "W":
             assert found.attributes["device_class"] == "power", key
+
+
+@pytest.mark.usefixtures("all_enabled")
+async def test_silence(hass: HomeAssistant, port: Port) -> None:
+    """While the meter is silent each is unavailable, but what says so and what is set."""
+    await set_up(hass, make_entry(options={"main_fuse": 25.0}))
+    await say(hass, port, METER.list(3), METER.list(2))
+    await say(hass, port, b"")
+    for key in STABLE.keys() - {"connection", "hour_limit"}:
+        name = entity_id(hass, key, platform=_platform(key)) or ""
+        assert hass.states.is_state(name, "unavailable"), key

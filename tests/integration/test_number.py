@@ -84,5 +84,9 @@ async def test_limit(
     await hass.async_block_till_done()
     assert shown(hass, Platform.NUMBER, "hour_limit") == "6.5"
     assert entry.runtime_data.limit == 6.5
+    risk = "hour_limit_at_risk"
+    assert shown(hass, Platform.BINARY_SENSOR, risk) == "unavailable"
+    await draw(hass, port, freezer, (6, 6), 6000)
+    assert shown(hass, Platform.BINARY_SENSOR, risk) == "off"
     await set_limit(hass, 0)
     assert shown(hass, Platform.BINARY_SENSOR, "hour_limit_at_risk") == "unknown"
