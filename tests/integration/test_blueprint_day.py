@@ -149,7 +149,7 @@ async def live(
         active[0] += SURPLUS if on else 0
         watts = sum(active) + 690 * car
         day.watts[now] = watts
-        amperes = [each / 230 + car for each in active]
+        amperes = [round(each / 230 + car, 1) for each in active]
         values = dict(zip(CURRENTS, amperes, strict=True))
         guard.advance(now, values)
         if guard.overload and not overload:
@@ -201,5 +201,7 @@ async def test_without(
     """A car that takes all it can overloads the fuse, and each time that is told."""
     day = await live(home, freezer, port, seed, charger=False)
     assert len(day.overloads) >= 2
-    assert day.told["over"] == day.overloads
+    # The meter says tenths of an A, which may be one list sooner or later.
+    for told, came in zip(day.told["over"], day.overloads, strict=True):
+        assert abs(told - came) <= MINUTE / 6
     assert len(day.told["ended"]) in (len(day.overloads) - 1, len(day.overloads))
