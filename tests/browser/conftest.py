@@ -214,6 +214,7 @@ def _open_ui(
                 opened[language] = stack.enter_context(
                     Ui(browser, server.api.url, language, login)
                 )
+            opened[language].begin()
             return opened[language]
 
         yield open_ui
@@ -225,7 +226,6 @@ def _ui(
 ) -> Iterator[Ui]:
     """Give the browser of each language; nothing may go wrong in its page meanwhile."""
     ui = open_ui(request.param)
-    ui.begin()
     yield ui
     ui.shot("last")
     server.clear()
@@ -236,7 +236,6 @@ def _ui(
 def _english(server: Server, open_ui: Callable[[str], Ui]) -> Iterator[Ui]:
     """Give the browser in English alone, for what is not of our making."""
     ui = open_ui("en")
-    ui.begin()
     yield ui
     ui.shot("last")
     server.clear()

@@ -57,7 +57,8 @@ LOOK = """root => {
             if (!text || !box?.checkVisibility({visibilityProperty: true})) return;
             seen.push(text);
             range.selectNodeContents(node);
-            if (!range.getBoundingClientRect().width) gone.push(text);
+            const {width, height} = range.getBoundingClientRect();
+            if (height && !width) gone.push(text);
             for (let each = box, up = 0; each && up < 3; each = each.parentElement, up++) {
                 const style = getComputedStyle(each);
                 const hides = ["hidden", "clip"].includes(style.overflowX);
