@@ -13,7 +13,7 @@ last quarter of an hour is full.
 
 `meters` has 1, 10, 100 and 300 meters that send every 2.5 s, with the settings that people
 have without choosing. Memory is that of each but the first; after 400 messages of each, where
-there are ten or less.
+there are 100 or less.
 
 `automation` has a meter whose power goes up and down past 2 kW, with values shown as without
 choosing and slower, and two automations for that limit.
@@ -623,10 +623,10 @@ async def meters(
         await bridges.do("send", kind=2, count=2, damaged=False, **everyone)
         await bridges.do("send", kind=None, count=4, damaged=False, **everyone)
         known = set().union(*(entities(hass, entry) for entry in entries))
-        if count <= 10 and name != MINIMAL:
+        if count <= 100 and name != MINIMAL:
             Pace().entry = entries[0]
-        if count <= 10:
-            quick = everyone | {"pause": 0.005 * count}
+        if count <= 100:
+            quick = everyone | {"pause": 0.003 * count}
             await bridges.do("send", kind=None, count=400, damaged=False, **quick)
         kept = memory() - before
         async with Turns():

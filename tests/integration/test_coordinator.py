@@ -933,13 +933,11 @@ async def test_listener_fails(
 ) -> None:
     """A listener that fails keeps no other from being told, and loses no link."""
     await say(hass, port, METER.list(2, active_power_import=1000))
-    told: list[str] = []
-    for name in ("first", "second"):
-        entry.runtime_data.async_add_listener(
-            Mock(side_effect=lambda name=name: told.append(name))
-        )
+    listeners = [Mock(side_effect=RuntimeError) for _ in range(2)]
+    for listener in listeners:
+        entry.runtime_data.async_add_listener(listener)
     await say(hass, port, METER.list(2, active_power_import=2000))
-    assert told == ["first", "second"]
+    assert [listener.call_count for listener in listeners] == [1, 1]
     assert state(hass, "active_power_import") == "2000.0"
     assert connection(hass) == "on"
     assert caplog.text.count("Unexpected error while showing Aidon 6534") == 2
