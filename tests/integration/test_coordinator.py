@@ -400,7 +400,7 @@ async def test_lost_link(
 ) -> None:
     """A link that ends takes the values with it at once; it is said once, and once back."""
     caplog.set_level(logging.INFO)
-    await say(hass, port, METER.list(3))
+    await say(hass, port, METER.list(2), METER.list(3))
     caplog.clear()
     await say(hass, port, end)
     assert connection(hass) == "off"
@@ -430,7 +430,7 @@ async def test_values_from_before_the_loss(
     """After a loss only counters are what they were; all else has to be sent again."""
     freezer.tick()
     owner = (await set_up(hass, make_entry(None))).entry_id
-    await say(hass, port, METER.list(3, energy_import=1234.56))
+    await say(hass, port, METER.list(2), METER.list(3, energy_import=1234.56))
     await say(hass, port, b"")
     assert state(hass, "energy_import", owner) == "unavailable"
     await wait(hass, freezer, 1)
@@ -446,7 +446,7 @@ async def test_delays(
 ) -> None:
     """Attempts come after 1 s, then ever less often, after 1 again once it worked.
 
-    The wait is a twentieth of how long the port has been away, and at most 60 s: after
+    The wait is a twentieth of how long the port has been away, and at most 40 s: after
     20 s it is back within 2.
     """
     attempts = 0
@@ -460,7 +460,7 @@ async def test_delays(
     await say(hass, port, METER.list(2), b"")
     away = 0.0
     for count in range(90):
-        delay = min(1 + away / 20, 60)
+        delay = min(1 + away / 20, 40)
         away += delay
         assert delay <= 2 or away > 20
         await wait(hass, freezer, delay - 0.1)
@@ -469,10 +469,10 @@ async def test_delays(
         assert attempts == count + 1
 
     port.open = works  # type: ignore[method-assign]
-    await wait(hass, freezer, 60)
+    await wait(hass, freezer, 40)
     # Opening alone proves nothing: the next delay is as long as the last.
     await say(hass, port, b"")
-    await wait(hass, freezer, 59)
+    await wait(hass, freezer, 39)
     assert not port.is_open
     await wait(hass, freezer, 1)
     assert port.is_open
