@@ -464,10 +464,11 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         """Give a reading without what may be an hour old.
 
         Some bridges keep the last hour list for each new reader. Of one that is the first
-        on a connection only the counters hold; all else comes with the next list.
+        on a connection only the counters hold; all else comes with the next list. Other
+        meters have their counters in each list.
         """
         begun, self._begun = self._begun, True
-        if begun or reading.list_kind != 3:
+        if begun or reading.list_kind != 3 or self.account.live:
             return reading
         counters = {
             quantity: value

@@ -161,7 +161,7 @@ async def test_value(
     """A value is shown as it was sent, with its class and unit, and nothing more."""
     with patch.object(Entity, "entity_registry_enabled_default", True):
         await set_up(hass, make_entry())
-        await say(hass, port, METER.list(3, **{key: sent}))
+        await say(hass, port, METER.list(2), METER.list(3, **{key: sent}))
     name = entity_id(hass, key)
     assert name is not None
     found = hass.states.get(name)
@@ -248,7 +248,7 @@ async def test_entities_of_model(
     """A meter gets what it measures: no phase it does not have, no constant zero."""
     entry = await set_up(hass, make_entry(None))
     meter = Sender(model)
-    for kind in kinds:
+    for kind in kinds * 2:
         await say(hass, port, meter.list(kind))
     assert registered(hass, entry.entry_id, enabled=True) == enabled | HOUR
     made = MEANS | ({"phase_imbalance"} if "current_l2" in enabled else set())

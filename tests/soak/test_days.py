@@ -583,8 +583,7 @@ async def test_days(
         f" of which nobody can know {excused}"
     )
     wrong = [
-        f"{trouble and trouble.name} {trouble and trouble.begin:%d %H:%M:%S}"
-        f" to {trouble and trouble.end:%d %H:%M:%S}: {text}"
+        f"{trouble.name if trouble else 'nothing'}: {text}"
         for trouble, said in house.complaints.items()
         for text in said
     ]
