@@ -420,7 +420,7 @@ class House(Home):
 
     async def kill(self) -> None:
         """End Home Assistant without a word: what was not written is gone."""
-        await async_recorder_block_till_done(self.hass)
+        await self.calm()
         stored = deepcopy(self.storage)
         path = Path(get_instance(self.hass).db_url.removeprefix("sqlite:///"))
         copy = path.with_suffix(".killed")
@@ -437,6 +437,11 @@ class House(Home):
         copy.replace(path)
         # The accounts are stored every 30 s.
         self._seen -= 30 * SECOND
+
+    async def calm(self) -> None:
+        """Wait for queries: SQLite crashes if the recorder of a test ends beneath them."""
+        await self.hass.async_block_till_done()
+        await async_recorder_block_till_done(self.hass)
 
     async def commit(self) -> dict[str, float]:
         """Let the recorder write, as it does every 5 s; give the energy shown until now."""
@@ -468,6 +473,7 @@ class House(Home):
                 # Of what was never written nobody knows that it was shown.
                 self._highest = written
             else:
+                await self.calm()
                 await self.stop()
             await self.live(end, hears=False)
             await self.begin_again(boot)
