@@ -280,8 +280,8 @@ class House(Home):
             return
         if self.now - self._seen > GAP:
             self.gaps.append((self._seen, self.now))
-        # What a list cut off before may take of this one is no false value yet.
-        while self._lists[0][0] < self._whole:
+        # A small change may wait for a minute, and a list cut off takes some of the next.
+        while self._lists[0][0] < min(self._whole, self.now - 2 * MINUTE):
             self._lists.popleft()
         self._seen = self._whole = self.now
         honest = sent in (clean, 2 * clean) or names <= {"clock-off", "clock-lost"}
