@@ -163,6 +163,7 @@ class House(Home):
         self._row = begin
         self._random = Random(f"{meter.seed} line")
         self._since = begin
+        self._fast = False
         self.back: datetime | None = begin
 
     # --- what goes on ---
@@ -285,7 +286,12 @@ class House(Home):
             self._lists.popleft()
         self._seen = self._whole = self.now
         honest = sent in (clean, 2 * clean) or names <= {"clock-off", "clock-lost"}
-        if kind == 3 and abs(self.error) <= CLOCK * SECOND and honest:
+        if kind != 3:
+            return
+        # A clock that falls back by an hour is also that of a list that is sent again.
+        fell_back = self._fast and "clock-off" not in names
+        self._fast = "clock-off" in names
+        if abs(self.error) <= CLOCK * SECOND and honest and not fell_back:
             self.told.add(when.replace(minute=0, second=0, microsecond=0))
 
     # --- what must hold ---
