@@ -1,9 +1,18 @@
-"""How does a counter go on when it is counted otherwise: times another number, or anew?"""
+"""How does a counter go on: counted otherwise, anew, or lower than before?"""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from math import isfinite
 
 from .protocol.reading import Quantity
+
+# Counters never go back, and hold until the meter sends the next.
+COUNTERS = frozenset(
+    quantity for quantity in Quantity if "energy" in quantity or quantity == "volume"
+)
+ENERGY_COUNTERS = COUNTERS - {Quantity.VOLUME, Quantity.THERMAL_ENERGY}
+# Times in a row that a counter has to be lower before that is believed
+LOWER_TIMES = 3
 
 
 class Continuity:
@@ -47,3 +56,22 @@ class Continuity:
             number = isinstance(added, int | float) and isfinite(added)
             if name in Quantity and (number or added is None):
                 self._added[Quantity(name)] = added
+
+
+class Backwards:
+    """Refuses counters that went back: to zero always, else until they insist."""
+
+    def __init__(self) -> None:
+        """Begin with counters that never did."""
+        self._times: Counter[Quantity] = Counter()
+
+    def refuses(self, quantity: Quantity, value: float, known: float | None) -> bool:
+        """Say whether a value is not to be believed; `known` is the last that was."""
+        if known is None or value >= known:
+            del self._times[quantity]
+            return False
+        self._times[quantity] += 1
+        if value > 0 and self._times[quantity] >= LOWER_TIMES:
+            del self._times[quantity]
+            return False
+        return True

@@ -4,7 +4,6 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import repeat
 import logging
@@ -39,23 +38,15 @@ from .const import (
     KEYS,
     NET_POWER,
 )
-from .continuity import Continuity
+from .continuity import COUNTERS, ENERGY_COUNTERS, Backwards, Continuity
 from .diagnosis import SEALED, SEALED_TIMES, Heard
 from .options import fuse_guard, peak_rules
-from .protocol import (
-    Decoder,
-    ErrorCode,
-    Line,
-    Meter,
-    MeterKind,
-    MeterReading,
-    Outcome,
-    Quantity,
-)
+from .protocol import Decoder, ErrorCode, Line, MeterReading, Outcome, Quantity
 from .protocol.envelope import Contents, Said
 from .publishing import Publish, Publisher
 from .scaling import PowerCheck, multipliers, scaled
 from .source import Source, SourceError
+from .submeters import Submeter, Submeters
 from .topic import Topic, decode_aged, flat, is_topic, open_device
 
 _LOGGER = logging.getLogger(__package__)
@@ -87,14 +78,6 @@ SAY_AGAIN = 3600
 # Readings closer than this came together: some bridges collect before they send.
 TOGETHER = 0.5
 
-# Times in a row that a counter has to be lower before that is believed
-LOWER_TIMES = 3
-
-# Counters never go back, and hold until the meter sends the next.
-COUNTERS = frozenset(
-    quantity for quantity in Quantity if "energy" in quantity or quantity == "volume"
-)
-ENERGY_COUNTERS = COUNTERS - {Quantity.VOLUME, Quantity.THERMAL_ENERGY}
 # Some meters send these every quarter of an hour only.
 LASTING = COUNTERS | {
     Quantity.TARIFF,
@@ -172,7 +155,6 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         self.data = {}
         self.device: str = entry.data[CONF_DEVICE]
         self.quantities: set[str] = set(entry.data[CONF_QUANTITIES])
-        self.submeters = _remembered(entry)
         self.connected = False
         self.cadence: float | None = None
         self.counters: Counter[str] = Counter(
@@ -189,6 +171,7 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
                 0,
             )
         )
+        self.submeters = Submeters(entry, self.counters)
         self.recent: deque[Outcome] = deque(maxlen=40)
         self.account = Account(get_default_time_zone(), peak_rules(entry.options))
         self.limit: float | None = None
@@ -223,7 +206,7 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         self._heard: dict[str, float] = {}
         # What has changed and was not shown yet
         self._news: set[str] = set()
-        self._lower: Counter[str] = Counter()
+        self._backwards = Backwards()
         self._last_reading: float | None = None
         self._last_sent: datetime | None = None
         self._intervals: deque[float] = deque(maxlen=15)
@@ -560,10 +543,11 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         values: dict[str, float] = dict(reading.measured.items())
         for quantity in COUNTERS.intersection(values):
             value = self._continued(quantity, values[quantity])
-            if self._is_credible(quantity, value, self.data, self._lower):
-                values[quantity] = value
-            else:
+            if self._backwards.refuses(quantity, value, self.data.get(quantity)):
+                self.counters["refused"] += 1
                 del values[quantity]
+            else:
+                values[quantity] = value
         self._add_net_power(values, only_import=reading.list_kind == 1)
         self._heard |= dict.fromkeys(values, now)
         too_old = now - 2 * self._silent_after
@@ -586,8 +570,9 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
             self.hass.config_entries.async_update_entry(
                 entry, data={**entry.data, CONF_QUANTITIES: sorted(self.quantities)}
             )
-        if reading.submeters:
-            self._merge_submeters(reading)
+        if reading.submeters and self.submeters.take(now, reading.submeters):
+            self._news.add(SENT)
+            self._remember_submeters()
 
     def _continued(self, quantity: Quantity, value: float) -> float:
         """Give a counter of a reading as it is to be shown."""
@@ -601,27 +586,6 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         if self._continuity.starts_over(quantity):
             self.data.pop(quantity, None)
         return self._continuity.shown(quantity, value, known)
-
-    def _is_credible(
-        self,
-        quantity: Quantity,
-        value: float,
-        known: Mapping[str, float],
-        lower: Counter[str],
-    ) -> bool:
-        """Refuse a counter that went back: to zero always, else until it insists.
-
-        `known` has the last values of its meter, `lower` how often each was lower since.
-        """
-        if value >= known.get(quantity, 0):
-            lower.pop(quantity, None)
-            return True
-        lower[quantity] += 1
-        if value > 0 and lower[quantity] >= LOWER_TIMES:
-            del lower[quantity]
-            return True
-        self.counters["refused"] += 1
-        return False
 
     def _add_net_power(self, values: dict[str, float], *, only_import: bool) -> None:
         """Add import minus export, as far as the two are known to belong together.
@@ -687,30 +651,6 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         level = logging.INFO if matters else logging.DEBUG
         _LOGGER.log(level, "The meter on %s %s", self.device, what)
 
-    def _merge_submeters(self, reading: MeterReading) -> None:
-        """Put what submeters say over what was known; remember what is new."""
-        now = self.hass.loop.time()
-        new = False
-        for each in reading.submeters:
-            key = _key(self.config_entry, each.meter)
-            submeter = self.submeters.setdefault(key, Submeter(each.meter))
-            if each.meter.kind is not submeter.meter.kind:
-                # Without an id another meter is known by what it measures only.
-                continue
-            submeter.heard = now
-            submeter.values |= {
-                quantity: value
-                for quantity, value in each.values.items()
-                if quantity not in COUNTERS
-                or self._is_credible(quantity, value, submeter.values, submeter.lower)
-            }
-            if unseen := each.values.keys() - submeter.quantities:
-                submeter.quantities |= unseen
-                new = True
-        if new:
-            self._news.add(SENT)
-            self._remember_submeters()
-
     def is_sent(self, submeter: Submeter) -> bool:
         """Say whether a submeter is among what the meter sends now."""
         too_old = self.hass.loop.time() - 2 * self._silent_after
@@ -730,17 +670,8 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
 
     def _remember_submeters(self) -> None:
         entry = self.config_entry
-        submeters = [
-            {
-                "id": each.meter.id,
-                "kind": each.meter.kind.value,
-                "channel": each.meter.channel,
-                "quantities": sorted(each.quantities),
-            }
-            for each in self.submeters.values()
-        ]
         self.hass.config_entries.async_update_entry(
-            entry, data={**entry.data, CONF_SUBMETERS: submeters}
+            entry, data={**entry.data, CONF_SUBMETERS: self.submeters.as_list()}
         )
 
 
@@ -753,36 +684,3 @@ def _sent_hourly(reading: MeterReading) -> set[Quantity]:
     if reading.list_kind not in (1, 2):
         return set()
     return {counter for power, counter in HOURLY.items() if power in reading.values}
-
-
-@dataclass
-class Submeter:
-    """A meter behind the meter: which one, what it is known to send, what it said last.
-
-    `heard` is when that was, by the clock of the loop, None if not in this run.
-    """
-
-    meter: Meter
-    quantities: set[str] = field(default_factory=set)
-    values: dict[str, float] = field(default_factory=dict)
-    lower: Counter[str] = field(default_factory=Counter)
-    heard: float | None = None
-
-
-def _key(entry: HanPortConfigEntry, meter: Meter) -> str:
-    """Name a submeter by its id, or by the place where one without is connected."""
-    own = entry.data[CONF_METER_ID] or entry.entry_id
-    return meter.id or f"{own}_{meter.channel}"
-
-
-def _remembered(entry: HanPortConfigEntry) -> dict[str, Submeter]:
-    """Give the submeters that the entry remembers, of kinds that this version knows."""
-    submeters = [
-        Submeter(
-            Meter(id=each["id"], kind=MeterKind(each["kind"]), channel=each["channel"]),
-            set(each["quantities"]),
-        )
-        for each in entry.data.get(CONF_SUBMETERS, [])
-        if each["kind"] in MeterKind
-    ]
-    return {_key(entry, each.meter): each for each in submeters}

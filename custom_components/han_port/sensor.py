@@ -30,7 +30,8 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .accounting import LiveCounter, Peak, Settlement
 from .computed import COMPUTED, HanPortComputed, HanPortNumber
 from .const import NET_POWER
-from .coordinator import COUNTERS, PEAKS, SENT, HanPortConfigEntry, HanPortCoordinator
+from .continuity import COUNTERS
+from .coordinator import PEAKS, SENT, HanPortConfigEntry, HanPortCoordinator
 from .entity import HanPortEntity, submeter_device
 from .protocol import MeterKind, Quantity
 

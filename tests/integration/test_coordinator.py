@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
 import errno
 import logging
 from pathlib import Path
@@ -43,6 +44,8 @@ from tests.integration.conftest import (
 )
 
 OTHER = Sender("aidon-3p", seed=2)
+# The first list is not that of the hour, of which only the counters count
+PAST_NOON = NOON + timedelta(minutes=1)
 UNPLUGGED = OSError(errno.EIO, "device disconnected")
 
 
@@ -829,7 +832,7 @@ async def test_network(
     entry = make_entry(device=f"socket://127.0.0.1:{unused_tcp_port}")
     for count in range(2):
         async with simulator.serve_tcp(
-            meter, port=unused_tcp_port, speed=50, start=NOON
+            meter, port=unused_tcp_port, speed=50, start=PAST_NOON
         ):
             if not count:
                 await set_up(hass, entry)
@@ -849,7 +852,7 @@ async def test_serial_port(
     link = tmp_path / "adapter"
     entry = make_entry(device=str(link))
     for count in range(2):
-        async with simulator.serve_pty(meter, link, speed=50, start=NOON):
+        async with simulator.serve_pty(meter, link, speed=50, start=PAST_NOON):
             if not count:
                 await set_up(hass, entry)
             await until(hass, meter.id, "on")

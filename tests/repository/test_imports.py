@@ -29,7 +29,7 @@ TIERS = (
         "scaling",
         "source",
     },
-    {"options", "statistics", "takeover", "topic"},
+    {"options", "statistics", "submeters", "takeover", "topic"},
     {"handover", "search"},
     {"coordinator"},
     {"diagnostics", "entity", "replacement", "watch"},
