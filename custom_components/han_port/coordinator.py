@@ -71,9 +71,10 @@ SHORTEST_SILENCE_MQTT = 120
 # come back by themselves, unless the MQTT integration was removed and set up again.
 OFFLINE_CHECK = 900
 
-# Seconds between two times that the log says of a silence, that of a link that comes and
-# goes: each says two lines
+# Seconds within which the log says only once that a link comes and goes, and from when on
+# a silence is said all the same
 SAY_AGAIN = 3600
+SAY_LASTING = 600
 
 # Readings closer than this came together: some bridges collect before they send.
 TOGETHER = 0.5
@@ -201,6 +202,7 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         # When the log said last of a silence, and whether it did of the present one
         self._said: float | None = None
         self._said_silence = False
+        self._lost: float = 0
         # Whether a list came on this connection
         self._begun = False
         self._heard: dict[str, float] = {}
@@ -418,8 +420,8 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         """Tell listeners of the last reading: all of them, if there was none before it."""
         now = self.hass.loop.time()
         if not self.connected:
-            if not self.last_update_success:
-                self._say(self._said_silence, "is sending again")
+            if self._said_silence:
+                _LOGGER.info("The meter on %s is sending again", self.device)
                 self._said_silence = False
             self.connected = True
             self.async_set_updated_data(self.data)
@@ -627,14 +629,17 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
 
     def _lose(self, reason: str) -> None:
         """Forget all that may have changed since; say so once."""
+        now = self.hass.loop.time()
         if self.last_update_success:
             self.counters["losses"] += 1
-        if not self._said_silence:
-            now = self.hass.loop.time()
-            if self._said is None or now - self._said >= SAY_AGAIN:
-                self._said, self._said_silence = now, True
-            if self._said_silence or self.last_update_success:
-                self._say(self._said_silence, f"is silent: {reason}")
+            self._lost = now
+        if not self._said_silence and (
+            self._said is None
+            or now - self._said >= SAY_AGAIN
+            or now - self._lost >= SAY_LASTING
+        ):
+            self._said, self._said_silence = now, True
+            _LOGGER.info("The meter on %s is silent: %s", self.device, reason)
         self.last_update_success = False
         self.connected = False
         self.cadence = self._last_reading = None
@@ -645,11 +650,6 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
             if quantity in COUNTERS
         }
         self.async_update_listeners()
-
-    def _say(self, matters: bool, what: str) -> None:
-        """Tell of the link to those who read the log, or look closely at it."""
-        level = logging.INFO if matters else logging.DEBUG
-        _LOGGER.log(level, "The meter on %s %s", self.device, what)
 
     def is_sent(self, submeter: Submeter) -> bool:
         """Say whether a submeter is among what the meter sends now."""
