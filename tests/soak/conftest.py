@@ -20,12 +20,12 @@ ROWS = {
         *("bit errors, live", "bytes lost, live"),
     ),
     "Lists cut off, garbage between them, noise": (
-        *("truncate", "garbage", "noise"),
+        *("truncate", "small-buffer", "garbage", "noise", "unknown"),
         *("lists cut off, live", "garbage, live"),
     ),
     "Lists not sent, or twice": ("drop", "twice"),
     "Line ends, parity or form changed by an adapter": (
-        *("oss-brikken", "hex", "seven-bits", "wrong-parity"),
+        *("oss-brikken", "hex", "seven-bits", "wrong-parity", "inverted"),
     ),
     "Counters at 0, too high, or of another moment": (
         *("zero-counters", "counter-jump", "counters-now"),
@@ -78,8 +78,8 @@ class Table:
         self, name: str, recovery: float, lines: int, complaints: list[str]
     ) -> None:
         """Note one fault that is over; a complaint is of a value or hour that is wrong."""
-        (label,) = (label for label, names in ROWS.items() if name in names)
-        row = self.rows[label]
+        label = next((each for each, names in ROWS.items() if name in names), name)
+        row = self.rows.setdefault(label, Row())
         row.tried += 1
         row.survived += not complaints
         row.recovery = max(row.recovery, recovery)

@@ -515,6 +515,7 @@ class House(Home):
 def kinds_of(meter: simulator.SimulatedMeter) -> list[str]:
     """Give the kinds of trouble that this meter can be in."""
     kinds = [name for name, kind in FAULTS.items() if kind.stage is not Stage.LINK]
+    kinds.remove("power")  # which is what a house may draw, and no fault to a reader
     return [*kinds, *OTHERS, *([NEW_KEYS] if meter.model.cipher else [])]
 
 
