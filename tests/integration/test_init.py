@@ -206,7 +206,8 @@ async def test_meter_without_id(
     """A meter that sends no id is known by its entry."""
     swede = Sender("aidon-se")
     entry = await set_up(hass, make_entry(None))
-    await say(hass, port, swede.list(2, active_power_import=1234))
+    said = swede.list(2, active_power_import=1234)
+    await say(hass, port, said, said)
     assert state(hass, "active_power_import", entry.entry_id) == "1234.0"
     assert entity_id(hass, "active_power_import", "None") is None
     found = device_registry.async_get_device_by_identifier(

@@ -38,7 +38,7 @@ async def test_key_of_entry(hass: HomeAssistant, port: Port) -> None:
     """The keys of the entry open what the meter sends."""
     meter = Enciphering("kamstrup-dk")
     await set_up(hass, make_entry(meter, **meter.keys))
-    await say(hass, port, meter.whole)
+    await say(hass, port, meter.whole, meter.whole)
     expected = simulator.create("kamstrup-dk", seed=1).power(NOON)
     power = state(hass, "net_power", meter.id)
     assert power is not None
@@ -89,7 +89,7 @@ async def test_reauth(
     assert entry.state is ConfigEntryState.LOADED
     assert entry.data["encryption_key"] == meter.keys["encryption_key"]
     assert "authentication_key" not in entry.data
-    await say(hass, port, meter.whole)
+    await say(hass, port, meter.whole, meter.whole)
     power = simulator.create(name, seed=1).power(NOON)
     assert float(state(hass, "net_power", meter.id) or 0) == pytest.approx(power, abs=1)
 

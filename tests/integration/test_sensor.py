@@ -290,6 +290,8 @@ async def test_energy_before_hour(hass: HomeAssistant, port: Port) -> None:
     assert state(hass, "energy_import") == "unknown"
     assert state(hass, "energy_export") == "unknown"
     assert registered(hass, METER.id, enabled=False) >= COUNTERS
+    # The recorder learns of the sensors' statistics in its own thread.
+    await async_wait_recording_done(hass)
     listed = await async_list_statistic_ids(hass)
     chosen = {each["statistic_id"] for each in listed}
     assert chosen >= {entity_id(hass, each) for each in ENERGY}
