@@ -4,6 +4,8 @@ import re
 
 from playwright.sync_api import expect
 
+from simulator.faults import parse_fault
+
 from .conftest import Server
 from .ui import Ui, plain
 
@@ -19,7 +21,6 @@ def test_add(server: Server, ui: Ui) -> None:
     assert ui.complaints(flow) == []
     ui.shot("port")
 
-    # A meter of which nothing is known from another test
     with server.meter("aidon-3p", "stall", seed=2) as (meter, port):
         ui.enter_port(flow, f"127.0.0.1:{port}")
         device = f"socket://127.0.0.1:{port}"
@@ -27,7 +28,8 @@ def test_add(server: Server, ui: Ui) -> None:
         expect(flow.get_by_text(listening)).to_be_visible()
         assert ui.complaints(flow) == []
         ui.shot("listening")
-        meter.faults.clear()
+        # Then it also says at once what its counters were
+        meter.faults[:] = [parse_fault("hour-list-first")]
 
         confirm = config["step"]["confirm"]
         expect(flow.get_by_text(confirm["title"])).to_be_visible(timeout=30_000)
@@ -41,6 +43,7 @@ def test_add(server: Server, ui: Ui) -> None:
 
         (entry,) = server.entries()
         server.value("net_power")
+        server.value("energy_import")  # the longest value there is beside a name
         page = ui.device_page(server.command("config/device_registry/list"), entry)
         names = ui.texts["entity"]["sensor"]
         for key in ("net_power", "voltage_l1", "current_l3", "energy_import"):
