@@ -9,9 +9,11 @@ from custom_components.han_port.protocol import (
     Outcome,
     ProtocolError,
     Quantity,
+    decode,
 )
 
 from .build import NOISE
+from .wrap import telegram
 
 
 def stream(chunks: Iterable[bytes], **keys: bytes | None) -> list[Outcome]:
@@ -43,6 +45,11 @@ def the_error(outcomes: list[Outcome]) -> ProtocolError:
     (outcome,) = outcomes
     assert isinstance(outcome.result, ProtocolError), outcome.result
     return outcome.result
+
+
+def read(lines: list[str] | str, head: str = "KAM5") -> MeterReading:
+    """Read a telegram of these lines."""
+    return the_reading(decode(telegram(lines, head)))
 
 
 def readings(outcomes: Iterable[Outcome]) -> list[MeterReading]:

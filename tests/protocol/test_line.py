@@ -195,6 +195,14 @@ def test_goes_on() -> None:
     assert seen == [OLD_P1, AM550, OLD_EVEN]
 
 
+def test_goes_on_from_another() -> None:
+    """A setting that no meter has, as of a port without parity, comes before all others."""
+    detector = LineDetector(0, "NO", SEVEN._replace(parity="N"))
+    assert detector.line == SEVEN._replace(parity="N")
+    detector.take(1, bytes(range(1, 100, 7)))
+    assert detector.change(detector.deadline) == HAN
+
+
 def test_joined() -> None:
     """The rest of a message that was begun before is no proof."""
     detector = LineDetector(0, "NO")

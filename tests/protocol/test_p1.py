@@ -11,7 +11,6 @@ from custom_components.han_port.protocol import (
     Decoder,
     ErrorCode,
     Meter,
-    MeterReading,
     Outcome,
     ProtocolError,
     Quantity,
@@ -30,6 +29,7 @@ from .build import crc_x25
 from .check import (
     codes,
     comparable,
+    read,
     readings,
     stream,
     the_error,
@@ -43,11 +43,6 @@ Q = Quantity
 POWER = "1-0:1.7.0(0001.234*kW)"
 CET = timezone(timedelta(hours=1))
 CEST = timezone(timedelta(hours=2))
-
-
-def read(lines: list[str] | str, head: str = "KAM5") -> MeterReading:
-    """Read a telegram of these lines."""
-    return the_reading(decode(telegram(lines, head)))
 
 
 def fail(message: bytes) -> ProtocolError:

@@ -20,7 +20,7 @@ DEVICE = "ISK1020784605887"
         (Meter(id=DEVICE), DEVICE, True),
         (Meter(id="84605888"), DEVICE, False),
         (Meter(id=DEVICE), "5887", False),
-        # Those of others end alike by chance only.
+        # What begins with no maker is no device name, and ends alike by chance only.
         (Meter(id="84605887"), "7359992884605887", False),
     ],
 )

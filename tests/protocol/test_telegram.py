@@ -19,7 +19,7 @@ from custom_components.han_port.protocol.telegram import Layout
 
 from . import vectors
 from .build import hdlc
-from .check import readings, stream, the_error, the_reading, three_ways
+from .check import read, readings, stream, the_error, three_ways
 from .wrap import telegram, text
 
 Q = Quantity
@@ -27,11 +27,6 @@ Q = Quantity
 POWER = "1-0:1.7.0(0001.234*kW)"
 CET = timezone(timedelta(hours=1))
 CEST = timezone(timedelta(hours=2))
-
-
-def read(lines: list[str] | str, head: str = "KAM5") -> MeterReading:
-    """Read a telegram of these lines."""
-    return the_reading(decode(telegram(lines, head)))
 
 
 def test_dutch() -> None:

@@ -133,8 +133,9 @@ class LineDetector:
         """
         lines = candidates(country)
         if known is not None:
-            at = lines.index(known)
-            lines = lines[at:] + lines[:at]
+            # A port without parity may have been set as no meter is.
+            at = lines.index(known) if known in lines else 0
+            lines = list(dict.fromkeys([known, *lines[at:], *lines[:at]]))
         self._lines = lines
         self._left = lines[1:]
         self.line = lines[0]

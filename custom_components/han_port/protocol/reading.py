@@ -197,12 +197,13 @@ class Meter:
 
 
 def _is_serial(one: str, other: str) -> bool:
-    """Say whether the device name of an Iskraemeco ends in its serial number.
+    """Say whether one is a device name, and ends in the other.
 
-    One-phase AM550 name themselves so in one list and so in the other.
+    A logical device name begins with the three letters of the maker. One-phase AM550 have
+    it in one list, and their serial number alone in the other.
     """
     serial, device = sorted((one, other), key=len)
-    return len(serial) > 7 and device.startswith("ISK") and device.endswith(serial)
+    return len(serial) > 7 and device[:3].isalpha() and device.endswith(serial)
 
 
 class MeterReading(NamedTuple):

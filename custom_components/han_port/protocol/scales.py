@@ -99,7 +99,7 @@ def _kamstrup(meter: Meter, raw: Mapping[Q, int], scalers: Scalers) -> Scalers:
     Switzerland (059, 063, 065) count in Wh. The list of all values has no type number.
     """
     type_ = meter.type or ""
-    power, energy, current, voltage, factor, *_ = scalers
+    power, energy, current, voltage = scalers[:4]
     voltage = _fitting(raw, VOLTAGES, voltage, _HIGHEST_VOLTAGE)
     if type_.startswith("685") or (not type_ and _is_milliampere(raw, voltage)):
         current = -3
@@ -109,7 +109,9 @@ def _kamstrup(meter: Meter, raw: Mapping[Q, int], scalers: Scalers) -> Scalers:
         most = _OFF_SCALE * _apparent_power(raw, current, voltage) + _UNSEEN
         while power > -2 and obis.scale(_power(raw), power) > most:
             power -= 1
-    return Scalers(power, energy, current, voltage, factor)
+    return scalers._replace(
+        power=power, energy=energy, current=current, voltage=voltage
+    )
 
 
 def _is_milliampere(raw: Mapping[Q, int], voltage: int) -> bool:
@@ -131,8 +133,8 @@ def _landis_gyr(meter: Meter, raw: Mapping[Q, int], scalers: Scalers) -> Scalers
     The E450 sends whole volts and hertz and 0.01 A, the E360 0.1 V. Behind transformers the
     current is on a coarser scale; it must carry the power.
     """
-    power, energy, current, voltage, factor, frequency, angle = scalers
-    voltage = _fitting(raw, VOLTAGES, voltage, _HIGHEST_VOLTAGE)
+    current, frequency = scalers.current, scalers.frequency
+    voltage = _fitting(raw, VOLTAGES, scalers.voltage, _HIGHEST_VOLTAGE)
     if any(raw.get(quantity) for quantity in VOLTAGES):
         through = _power(raw)
         while current < 0 and through > _UNSEEN + _OFF_SCALE * _apparent_power(
@@ -141,11 +143,11 @@ def _landis_gyr(meter: Meter, raw: Mapping[Q, int], scalers: Scalers) -> Scalers
             current += 1
     if frequency is not None and Q.FREQUENCY in raw:
         frequency = _fitting(raw, (Q.FREQUENCY,), frequency, _HIGHEST_FREQUENCY)
-    return Scalers(power, energy, current, voltage, factor, frequency, angle)
+    return scalers._replace(current=current, voltage=voltage, frequency=frequency)
 
 
-# Scaler and unit are sent. Aidon HAN Interface Description v1.1A, 2.3 and 3.2. Its clock says deviation 0 and
-# runs on standard time all the same.
+# Scaler and unit are sent. Aidon HAN Interface Description v1.1A, 2.3 and 3.2. Its clock
+# says deviation 0 and runs on standard time all the same.
 AIDON: Final = Family("Aidon", kinds=True, clock_offset=False)
 # The Landis+Gyr E350 of Norway follows Aidon's description.
 EMBRIQ: Final = AIDON._replace(manufacturer="Landis+Gyr")
