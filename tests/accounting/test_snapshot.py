@@ -207,6 +207,18 @@ def test_clock_set_back_in_gap(house: House) -> None:
     assert house.send(hours(4, 10), 114.4, "2026-01-15T16:00:00") == hours(4)
 
 
+def test_clock_set_back_beside_the_hour(house: House) -> None:
+    """A list that is of no hour shows too that the clock was set back, by its counters."""
+    assert house.send(hours(0.8), 103.6, "2026-01-15T13:00:00") is Refusal.OFF_HOUR
+    assert house.send(hours(2, 10), 107.2, "2026-01-15T14:00:00") == hours(2)
+
+
+def test_repeated_beside_the_hour(house: House) -> None:
+    """With the counters of the list before it is that list, and the clock went on."""
+    assert house.send(hours(0.8), 100, "2026-01-15T13:00:00") is Refusal.OFF_HOUR
+    assert house.send(hours(2, 10), 103.6, "2026-01-15T14:00:00") is Refusal.REPEATED
+
+
 @pytest.mark.parametrize(
     ("when", "clock"),
     [(2.5, "2026-01-15T15:30:10"), (3, None), (3, "2026-01-15T15:30:10")],
@@ -291,8 +303,8 @@ def test_spring() -> None:
 
 def test_early_list(house: House) -> None:
     """Before our full hour there is no energy to compare, and the clock decides."""
-    house.run(hours(1, -5))
-    assert house.send(hours(1, -5), 103.6, "2026-01-15T13:00:00") is Refusal.REPEATED
+    house.run(hours(2, -5))
+    assert house.send(hours(2, -5), 103.6, "2026-01-15T14:00:00") is Refusal.REPEATED
 
 
 def test_list_sent_twice(house: House) -> None:

@@ -15,6 +15,7 @@ the time it is the energy that decides.
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
+from math import inf
 from typing import Any, NamedTuple, Self
 
 from ..protocol.reading import MeterReading, Quantity
@@ -45,6 +46,18 @@ class _Dated(NamedTuple):
 
     hour: datetime
     shown: datetime
+
+
+def _set_back(before: _List | None, now: _List) -> bool:
+    """Say whether a clock was set back: it went no further while a counter did.
+
+    A list that is sent again has the counters that it had.
+    """
+    if before is None or before.clock is None or now.clock is None:
+        return False
+    return now.clock <= before.clock and any(
+        value > before.counters.get(name, inf) for name, value in now.counters.items()
+    )
 
 
 class SnapshotDater:
@@ -88,6 +101,8 @@ class SnapshotDater:
         self._learn(seen, self._seen, reading.list_kind)
         if self.live:
             return when
+        if _set_back(seen, self._seen):
+            self._dated = None
         hour = full_hour(when, self._zone)
         shown = full_hour(clock, UTC) if clock else None
         if hour is None or (clock and shown is None):
