@@ -15,6 +15,24 @@ ENERGY_COUNTERS = COUNTERS - {Quantity.VOLUME, Quantity.THERMAL_ENERGY}
 LOWER_TIMES = 3
 
 
+def counters_of(values: Mapping[str, float]) -> dict[str, float]:
+    """Give those of some values that hold until the meter sends the next."""
+    return {name: value for name, value in values.items() if name in COUNTERS}
+
+
+def stored_counters(stored: object) -> dict[str, float]:
+    """Give what was stored of counters; what is damaged is left out."""
+    if not isinstance(stored, Mapping):
+        return {}
+    return counters_of(
+        {
+            name: float(value)
+            for name, value in stored.items()
+            if type(value) in (int, float) and isfinite(value)
+        }
+    )
+
+
 class Continuity:
     """What is added to counters, so that a step of theirs is not booked as energy.
 

@@ -38,7 +38,14 @@ from .const import (
     KEYS,
     NET_POWER,
 )
-from .continuity import COUNTERS, ENERGY_COUNTERS, Backwards, Continuity
+from .continuity import (
+    COUNTERS,
+    ENERGY_COUNTERS,
+    Backwards,
+    Continuity,
+    counters_of,
+    stored_counters,
+)
 from .diagnosis import SEALED, SEALED_TIMES, Heard
 from .options import fuse_guard, peak_rules
 from .protocol import Decoder, ErrorCode, Line, MeterReading, Outcome, Quantity
@@ -217,8 +224,13 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         self._reader: asyncio.Task[None]
 
     async def async_load(self) -> None:
-        """Take up the accounts where the last run left them."""
+        """Take up the accounts where the last run left them.
+
+        Counters too: the meter may send the next in an hour only.
+        """
         stored = await self._store.async_load() or {}
+        self.data = stored_counters(stored.get("shown"))
+        self.submeters.restore(stored.get("submeters"))
         self.account.restore(stored)
         self._continuity.restore(stored.get("continuity"))
         if stored and stored.get(CONF_MULTIPLY_ENERGY, 1) != self._multiply_energy:
@@ -260,11 +272,6 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
     def async_keep_means(self) -> None:
         """Keep what means of the power are taken from."""
         self.power_means = self.power_means or SlidingMeans(LONGEST_MEAN)
-
-    @callback
-    def async_restore(self, quantity: str, value: float) -> None:
-        """Take the last value of a counter from before the restart."""
-        self.data = {quantity: value} | self.data
 
     @override
     async def _async_update_data(self) -> dict[str, float]:
@@ -516,6 +523,8 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         self._storing = False
         return {
             **self.account.as_dict(),
+            "shown": counters_of(self.data),
+            "submeters": self.submeters.as_dict(),
             CONF_MULTIPLY_ENERGY: self._multiply_energy,
             "continuity": self._continuity.as_dict(),
             "power_maximum": self.power_maximum.as_dict(),
@@ -644,11 +653,7 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         self.connected = False
         self.cadence = self._last_reading = None
         self._intervals.clear()
-        self.data = {
-            quantity: value
-            for quantity, value in self.data.items()
-            if quantity in COUNTERS
-        }
+        self.data = counters_of(self.data)
         self.async_update_listeners()
 
     def is_sent(self, submeter: Submeter) -> bool:

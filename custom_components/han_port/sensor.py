@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any, override
 
 from homeassistant.components.sensor import (
-    RestoreSensor,
     SensorDeviceClass,
     SensorEntityDescription,
     SensorStateClass,
@@ -30,7 +29,6 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .accounting import LiveCounter, Peak, Settlement
 from .computed import COMPUTED, HanPortComputed, HanPortNumber
 from .const import NET_POWER
-from .continuity import COUNTERS
 from .coordinator import PEAKS, SENT, HanPortConfigEntry, HanPortCoordinator
 from .entity import HanPortEntity, submeter_device
 from .protocol import MeterKind, Quantity
@@ -319,7 +317,7 @@ def _entities(
             yield HanPortComputed(coordinator, each)
 
 
-class HanPortSensor(HanPortNumber, RestoreSensor):
+class HanPortSensor(HanPortNumber):
     """What the meter says of one quantity."""
 
     def __init__(
@@ -332,21 +330,6 @@ class HanPortSensor(HanPortNumber, RestoreSensor):
         self._quantity = quantity or description.key
         super().__init__(coordinator, description.key, self._quantity)
         self.entity_description = description
-
-    @override
-    async def async_added_to_hass(self) -> None:
-        """Bring back a counter, as the meter may send the next in an hour only."""
-        await super().async_added_to_hass()
-        if (
-            self._quantity in COUNTERS
-            and (last := await self.async_get_last_sensor_data()) is not None
-            and isinstance(last.native_value, int | float)
-        ):
-            self._restore(last.native_value)
-
-    def _restore(self, value: float) -> None:
-        """Take the last value from before the restart."""
-        self.coordinator.async_restore(self._quantity, value)
 
     @property
     @override
@@ -393,10 +376,6 @@ class HanPortLiveCounter(HanPortSensor):
             )
         )
         self.async_on_remove(self.coordinator.async_add_listener(self._on_reading))
-
-    @override
-    def _restore(self, value: float) -> None:
-        self._counter.hold(value)
 
     async def _hold_recorded(self) -> None:
         """Never show less than before Home Assistant was killed.
@@ -546,10 +525,6 @@ class HanPortSubmeterSensor(HanPortSensor):
         self._attr_device_info = submeter_device(
             coordinator, key, self._attr_device_info
         )
-
-    @override
-    def _restore(self, value: float) -> None:
-        self._submeter.values.setdefault(self._quantity, value)
 
     @property
     @override

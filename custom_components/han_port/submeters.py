@@ -1,14 +1,14 @@
 """Which meters are behind the meter, and what did each say last?"""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from homeassistant.config_entries import ConfigEntry
 
 from .const import CONF_METER_ID, CONF_SUBMETERS
-from .continuity import COUNTERS, Backwards
+from .continuity import COUNTERS, Backwards, counters_of, stored_counters
 from .protocol import Meter, MeterKind, MeterReading
 
 
@@ -80,6 +80,16 @@ class Submeters(dict[str, Submeter]):
             }
             for each in self.values()
         ]
+
+    def as_dict(self) -> dict[str, dict[str, float]]:
+        """Give the counters that must be stored, as JSON has them."""
+        return {key: counters_of(each.values) for key, each in self.items()}
+
+    def restore(self, stored: object) -> None:
+        """Take the counters that were stored; what is damaged is left out."""
+        if isinstance(stored, Mapping):
+            for key in self.keys() & stored.keys():
+                self[key].values = stored_counters(stored[key])
 
     def _key(self, meter: Meter) -> str:
         return meter.id or f"{self._own}_{meter.channel}"

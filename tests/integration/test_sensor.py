@@ -2,15 +2,14 @@
 
 from datetime import timedelta
 import json
+from math import nan
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 from freezegun.api import FrozenDateTimeFactory
 import pytest
-from pytest_homeassistant_custom_component.common import (
-    mock_restore_cache_with_extra_data,
-)
+from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.components.recorder.common import (
     async_wait_recording_done,
     do_adhoc_statistics,
@@ -27,7 +26,7 @@ from homeassistant.components.sensor.const import (
     DEVICE_CLASS_STATE_CLASSES,
     DEVICE_CLASS_UNITS,
 )
-from homeassistant.core import CoreState, HomeAssistant, State
+from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity import Entity
 from homeassistant.helpers.recorder import get_instance
@@ -299,54 +298,50 @@ async def test_energy_before_hour(hass: HomeAssistant, port: Port) -> None:
     assert state(hass, "energy_import") == "unavailable"
 
 
-def remember(hass: HomeAssistant, native_value: Any, key: str = "energy_import") -> str:
-    """Let Home Assistant have stopped with this value; names the entity."""
-    hass.set_state(CoreState.not_running)
-    name = (
-        er.async_get(hass)
-        .async_get_or_create(
-            "sensor",
-            "han_port",
-            f"{METER.id}_{key}",
-            suggested_object_id=f"han_{key}",
-        )
-        .entity_id
-    )
-    mock_restore_cache_with_extra_data(
-        hass,
-        [
-            (
-                State(name, "unavailable"),
-                {"native_value": native_value, "native_unit_of_measurement": "kWh"},
-            )
-        ],
-    )
-    return name
+async def run_before(hass: HomeAssistant, port: Port, energy: float) -> MockConfigEntry:
+    """Let Home Assistant have run, with this import, and have stopped."""
+    entry = await set_up(hass, make_entry())
+    await say(hass, port, METER.list(3, energy_import=energy))
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    return entry
 
 
+async def start(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """Let Home Assistant start again."""
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+
+
+METERS_OWN = "energy_import_counter"
+
+
+@pytest.mark.usefixtures("all_enabled")
 async def test_restored_energy(
     hass: HomeAssistant, port: Port, freezer: FrozenDateTimeFactory
 ) -> None:
     """A counter is there from the start, and only as long as the meter may be heard."""
+    entry = await run_before(hass, port, 1234.56)
     freezer.tick()
-    remember(hass, 1234.56)
-    await set_up(hass, make_entry(quantities=["active_power_import", "energy_import"]))
+    await start(hass, entry)
     assert state(hass, "energy_import") == "1234.56"
+    assert state(hass, METERS_OWN) == "1234.56"
     assert state(hass, "active_power_import") == "unavailable"
 
     await say(hass, port, METER.list(2))
     assert state(hass, "energy_import") == "1234.56"
+    assert state(hass, METERS_OWN) == "1234.56"
     await say(hass, port, METER.list(3, energy_import=1235))
     assert state(hass, "energy_import") == "1235.0"
+    assert state(hass, METERS_OWN) == "1235.0"
 
 
 async def test_restored_energy_in_silence(
     hass: HomeAssistant, port: Port, freezer: FrozenDateTimeFactory
 ) -> None:
     """A restored counter goes when nothing is heard, and comes back with the meter."""
+    entry = await run_before(hass, port, 1234.56)
     freezer.tick()
-    remember(hass, 1234.56)
-    await set_up(hass, make_entry(quantities=["energy_import"]))
+    await start(hass, entry)
     await wait(hass, freezer, 119)
     assert state(hass, "energy_import") == "1234.56"
     await wait(hass, freezer, 2)
@@ -356,38 +351,49 @@ async def test_restored_energy_in_silence(
     assert state(hass, "energy_import") == "1234.56"
 
 
+@pytest.mark.usefixtures("all_enabled")
 async def test_restored_energy_guards(hass: HomeAssistant, port: Port) -> None:
     """A zero after a restart is no more believed than before it."""
-    remember(hass, 1234.56)
-    await set_up(hass, make_entry(quantities=["energy_import"]))
+    await start(hass, await run_before(hass, port, 1234.56))
     await say(hass, port, METER.list(3, energy_import=0))
     assert state(hass, "energy_import") == "1234.56"
+    assert state(hass, METERS_OWN) == "1234.56"
 
 
-@pytest.mark.parametrize("native_value", [None, "1234.56", "unknown"])
+@pytest.mark.usefixtures("all_enabled")
+@pytest.mark.parametrize(
+    "stored",
+    [None, [], {"energy_import": "1234.56"}, {"energy_import": nan}, {"energy": 1}],
+)
 async def test_restored_nothing(
-    hass: HomeAssistant, port: Port, native_value: str | None
+    hass: HomeAssistant, port: Port, hass_storage: dict[str, Any], stored: object
 ) -> None:
     """What is no number is not restored."""
-    remember(hass, native_value)
+    entry = await run_before(hass, port, 1234.56)
+    hass_storage[f"han_port.{entry.entry_id}"]["data"] = {"shown": stored}
+    await start(hass, entry)
+    assert state(hass, METERS_OWN) == "unavailable"
+    await say(hass, port, METER.list(3, energy_import=5))
+    assert state(hass, METERS_OWN) == "5.0"
+
+
+@pytest.mark.usefixtures("all_enabled")
+async def test_of_another_meter(hass: HomeAssistant, port: Port) -> None:
+    """A meter that gets the entity ids of one that was removed does not go on from it."""
+    entry = await run_before(hass, port, 1234.56)
+    before = entity_id(hass, METERS_OWN)
+    assert await hass.config_entries.async_remove(entry.entry_id)
     await set_up(hass, make_entry(quantities=["energy_import"]))
+    assert entity_id(hass, METERS_OWN) == before
+    assert state(hass, METERS_OWN) == "unavailable"
     assert state(hass, "energy_import") == "unknown"
     await say(hass, port, METER.list(3, energy_import=5))
     assert state(hass, "energy_import") == "5.0"
 
 
-async def test_restored_too_late(hass: HomeAssistant, port: Port) -> None:
-    """What the meter says now counts more than what it said before the restart."""
-    remember(hass, 1234.56)
-    await set_up(hass, make_entry())
-    await say(hass, port, METER.list(3, energy_import=1235))
-    assert state(hass, "energy_import") == "1235.0"
-
-
 async def test_not_restored(hass: HomeAssistant, port: Port) -> None:
     """What is measured now is not restored."""
-    remember(hass, 1234.0, "active_power_import")
-    await set_up(hass, make_entry())
+    await start(hass, await run_before(hass, port, 1234.56))
     assert port.is_open
     assert state(hass, "active_power_import") == "unavailable"
 

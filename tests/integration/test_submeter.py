@@ -6,16 +6,13 @@ from unittest.mock import patch
 
 from freezegun.api import FrozenDateTimeFactory
 import pytest
-from pytest_homeassistant_custom_component.common import (
-    MockConfigEntry,
-    mock_restore_cache_with_extra_data,
-)
+from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 
 from custom_components.han_port.const import DOMAIN
 from custom_components.han_port.diagnostics import async_get_config_entry_diagnostics
 from custom_components.han_port.protocol import MeterKind
-from homeassistant.core import CoreState, HomeAssistant, State
+from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.setup import async_setup_component
 from simulator.frames import telegram
@@ -237,15 +234,10 @@ async def test_two_of_a_kind(
 
 async def test_restart(hass: HomeAssistant, port: Port) -> None:
     """Right after a restart a submeter is there with its last value, which guards."""
-    hass.set_state(CoreState.not_running)
-    name = (
-        er.async_get(hass)
-        .async_get_or_create("sensor", DOMAIN, f"{GAS}_volume")
-        .entity_id
-    )
-    extra = {"native_value": 12785.123, "native_unit_of_measurement": "m³"}
-    mock_restore_cache_with_extra_data(hass, [(State(name, "unavailable"), extra)])
-    entry = await set_up(hass, entry_of(submeters=[remembered(GAS)]))
+    entry = await set_up(hass, entry_of())
+    await say(hass, port, message(gas("12785.123*m3")))
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done()
     assert device(hass, entry, GAS).via_device_id == device(hass, entry, OWN).id
     assert state(hass, "volume", GAS) == "12785.123"
     await say(hass, port, message(gas("00000.000*m3")))

@@ -311,7 +311,7 @@ class House(Home):
             self._fast = "clock-off" in names
         if abs(self.error) <= CLOCK * SECOND and honest and not fell_back:
             self.told.add(when.replace(minute=0, second=0, microsecond=0))
-            self.stepped = False
+            self.stepped = bool(self.error)
 
     # --- what must hold ---
 
