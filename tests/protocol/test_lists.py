@@ -224,6 +224,7 @@ def test_e350() -> None:
     )
     assert reading.values[Q.CURRENT_L1] == 31.8
     assert reading.unmeasured == {Q.CURRENT_L2, Q.VOLTAGE_L2}
+    assert reading.values.keys() - reading.measured.keys() == reading.unmeasured
     # its type is missing at times; where there is a neutral all is measured
     nameless = read(body("\0\0\0\0", 0))
     assert (nameless.meter.type, nameless.unmeasured) == (None, reading.unmeasured)

@@ -20,6 +20,7 @@ from custom_components.han_port.protocol.p1 import (
     LONGEST,
     START,
     P1Telegram,
+    Unfinished,
     intact,
     parse,
 )
@@ -135,7 +136,8 @@ def test_checksum_forms() -> None:
     assert parse(body + checksum.lower() + b"\n", 0) == P1Telegram(len(body) + 2, body)
     assert the_reading(decode(body + checksum)).meter.flag_id == "KAM"
     for end in range(3):
-        assert isinstance(parse(body + checksum[:end], 0), int)
+        unfinished = parse(body + checksum[:end], 0)
+        assert unfinished == Unfinished(len(body) + 4, ord("\n"))
     assert fail(body + b"G" + checksum + b"\r\n").code is ErrorCode.CRC
     assert fail(body + b" " + checksum + b"\r\n").code is ErrorCode.CRC
 
@@ -252,7 +254,7 @@ def test_no_text_inside() -> None:
 def test_longest() -> None:
     """A telegram without an end is given up at its greatest length, not kept."""
     endless = text(POWER)[:-1] + b"0" * (2 * LONGEST)
-    assert parse(endless[: LONGEST - 1], 0) == LONGEST
+    assert parse(endless[: LONGEST - 1], 0) == Unfinished(LONGEST, ord("!"))
     assert fail(endless[:LONGEST]).code is ErrorCode.TRUNCATED
     assert codes(stream([endless])) == [ErrorCode.TRUNCATED]
     filler = "0-0:96.13.0(" + "30" * 4060 + ")"
@@ -280,8 +282,8 @@ def test_start_incomplete() -> None:
         match = pattern.search(b"0" + head[:end])
         assert match is not None
         assert match.start() == 1
-        assert parse(head[:end], 0) == end + 1
-    assert parse(head, 0) == LONGEST
+        assert parse(head[:end], 0) == Unfinished(67, ord("\n"))
+    assert parse(head, 0) == Unfinished(LONGEST, ord("!"))
     for wrong in (b"/KA5\n", b"/KAM" + b"5" * 64):
         assert fail(wrong).length == 1
 

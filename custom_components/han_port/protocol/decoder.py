@@ -16,7 +16,7 @@ from .hdlc import HdlcFrame
 from .joiner import Joined, Joiner
 from .layout import Layout
 from .mbus import MbusFrame
-from .p1 import P1Telegram
+from .p1 import P1Telegram, Unfinished
 from .reading import ErrorCode, MeterReading, Outcome, ProtocolError
 from .security import BareApdu
 
@@ -24,7 +24,7 @@ type _Found = HdlcFrame | MbusFrame | P1Telegram | BareApdu
 
 # A framing reads what begins at an index: it gives what it found, or how many bytes it
 # takes from there on to say more, or raises ProtocolError.
-_FRAMINGS: Final[dict[int, Callable[[bytearray, int], _Found | int]]] = {
+_FRAMINGS: Final[dict[int, Callable[[bytearray, int], _Found | Unfinished | int]]] = {
     hdlc.FLAG: hdlc.parse,
     mbus.BEGIN: mbus.parse,
     security.GENERAL_GLO_CIPHERING: security.parse,
@@ -135,10 +135,10 @@ class Decoder:
         self._buffer.clear()
         # Stream offset of the first byte in the buffer.
         self._offset = 0
-        # With fewer bytes than this in the buffer nothing new can be found, unless one
-        # of these has come.
+        # With fewer bytes than this in the buffer nothing new can be found; in text,
+        # unless this byte has come, or one that is no ASCII.
         self._wanted = 0
-        self._end_mark: int | None = None
+        self._mark: int | None = None
         # Stream offset up to which failures belong to a frame reported as failed.
         self._blamed = 0
         # HDLC segments and M-Bus frames, and the blocks inside them.
@@ -149,27 +149,29 @@ class Decoder:
     def feed(self, chunk: bytes) -> list[Outcome]:
         """Take the next bytes of the stream; give what they complete, in order."""
         buffer = self._buffer
-        if len(buffer) < 2 and (whole := self._feed_whole(chunk)) is not None:
-            return [whole]
         buffer += chunk
+        # Some bridges hand on byte by byte: little else is done for most of them.
         if len(buffer) < self._wanted and (
-            self._end_mark is None or (self._end_mark not in chunk and chunk.isascii())
+            (mark := self._mark) is None or (mark not in chunk and chunk.isascii())
         ):
             return []
+        if len(buffer) - len(chunk) < 2 and (whole := self._whole(chunk)) is not None:
+            return [whole]
         return self._scan(final=False)
 
-    def _feed_whole(self, chunk: bytes) -> Outcome | None:
+    def _whole(self, chunk: bytes) -> Outcome | None:
         """Take a chunk that is just one frame like one before, as bridges deliver it.
 
         Behind no more than the flag of the last frame it needs no looking for.
         """
         if not self._segments.idle or (reading := self._reread(chunk)) is None:
             return None
-        offset = self._offset + len(self._buffer)
-        self._buffer[:] = chunk[-1:]
-        self._offset = offset + len(chunk) - 1
+        end = self._offset + len(self._buffer)
+        # An HDLC flag that closes a frame may open the next.
+        del self._buffer[:-1]
+        self._offset = end - 1
         self._blamed = 0
-        return Outcome(offset, bytes(chunk), reading)
+        return Outcome(end - len(chunk), bytes(chunk), reading)
 
     def flush(self) -> list[Outcome]:
         """End the stream: what is still incomplete is truncated."""
@@ -219,7 +221,7 @@ class Decoder:
         outcomes: list[Outcome] = []
         at = 0
         self._wanted = 0
-        self._end_mark = None
+        self._mark = None
         size = len(buffer)
         # With little but the flag of the last frame nothing can be said.
         while at + _SHORTEST < size or final:
@@ -245,18 +247,20 @@ class Decoder:
                 self._fail(outcomes, start, error)
                 at = start + 1
                 continue
-            if not isinstance(found, int):
+            if isinstance(found, int):
+                wanted, mark = found, None
+            elif isinstance(found, Unfinished):
+                wanted, mark = found
+            else:
                 self._deliver(outcomes, start, found)
                 # An HDLC flag that closes a frame may open the next.
                 at = found.end - isinstance(found, HdlcFrame)
-            elif final:
-                self._give_up(outcomes, start, found)
+                continue
+            if final:
+                self._give_up(outcomes, start, wanted)
                 at = start + 1
             else:
-                self._wanted = found
-                if found == p1.LONGEST:
-                    # To find a byte as a number is five times as fast.
-                    self._end_mark = p1.END[0]
+                self._wanted, self._mark = wanted, mark
                 at = start
                 break
         else:

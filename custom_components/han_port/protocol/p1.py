@@ -20,7 +20,6 @@ from .reading import ErrorCode, ProtocolError
 # The longest known, with texts and an event log, has two.
 LONGEST: Final = 8 * 1024
 
-# Once the identification is there, nothing can be said before this byte comes.
 END: Final = b"!"
 
 # Even parity in bit 7 where a line of 7 data bits is read with 8.
@@ -55,7 +54,9 @@ STARTS: Final = _SLASH + _SLASH.translate(_PARITY)
 # The letters, and the identification
 HEAD: Final = re.compile(rb"/([A-Za-z]{3})([ \"-.0-~]{0,60}+)\r{0,2}\n")
 _LONGEST_HEAD: Final = 4 + 60 + 3
+_CHECKSUM_SIZE: Final = 4
 _SEALED: Final = re.compile(rb"(?:\r{0,2}\n)?\0")
+_LINE_FEED: Final = 0x0A
 _CHECKSUM: Final = re.compile(rb"([0-9A-Fa-f]{4})|([0-9A-Fa-f]{0,3})(?=[\r\n])")
 _LINE_END: Final = re.compile(rb"\r*\n")
 _NO_ASCII: Final = re.compile(rb"[\x80-\xff]")
@@ -67,6 +68,17 @@ _FORM: Final = re.compile(
 )
 # P1 of this and later versions has a checksum (DSMR 4.0, clause 5.2; e-MUCS P1 1.4).
 _VERSION: Final = re.compile(rb"\n(?:1-3:0\.2\.8|0-0:96\.1\.4)\(")
+
+
+class Unfinished(NamedTuple):
+    """The text of a telegram that goes on.
+
+    More can be said with `size` bytes from its start on, and not before unless byte
+    `mark` comes, or one that is no ASCII.
+    """
+
+    size: int
+    mark: int
 
 
 class P1Telegram(NamedTuple):
@@ -110,12 +122,12 @@ def _bad(detail: str, length: int) -> ProtocolError:
     return ProtocolError(ErrorCode.CRC, detail, length=length)
 
 
-def parse(buffer: bytes | bytearray, start: int) -> P1Telegram | int:
+def parse(buffer: bytes | bytearray, start: int) -> P1Telegram | Unfinished | int:
     """Read the telegram whose `/` is at `start`.
 
-    Gives the telegram, or how many bytes from `start` on it takes to say more:
-    `LONGEST` where all depends on `END`. Raises ProtocolError CRC or TRUNCATED when no
-    intact telegram starts here; its `length` is the telegram's own.
+    Gives the telegram, or what it takes to say more; where that is no text, how many
+    bytes from `start` on. Raises ProtocolError CRC or TRUNCATED when no intact telegram
+    starts here; its `length` is the telegram's own.
 
     Line ends that a bridge changed are put right if the checksum then proves it. A
     telegram of 7 data bits and even parity is read as if it had come with 8.
@@ -127,7 +139,7 @@ def parse(buffer: bytes | bytearray, start: int) -> P1Telegram | int:
     if head is None:
         if available >= _LONGEST_HEAD or b"\n" in buffer[start:]:
             raise _bad("no identification after the slash", 1)
-        return available + 1
+        return Unfinished(_LONGEST_HEAD, _LINE_FEED)
     at = head.end()
     if (sealed := _SEALED.match(buffer, at)) is not None:
         return _parse_sealed(buffer, start, sealed.end() - 1)
@@ -148,15 +160,16 @@ def parse(buffer: bytes | bytearray, start: int) -> P1Telegram | int:
         )
     if end < 0:
         if available < LONGEST:
-            return LONGEST
+            return Unfinished(LONGEST, END[0])
         raise ProtocolError(ErrorCode.TRUNCATED, "no end mark", length=LONGEST)
 
     end += 1
     text = bytes(buffer[start:end])
     match = _CHECKSUM.match(buffer, end)
     if match is None:
-        if len(buffer) - end < 4 and not buffer[end:].strip(b"0123456789ABCDEFabcdef"):
-            return available + 1
+        missing = _CHECKSUM_SIZE - (len(buffer) - end)
+        if missing > 0 and not buffer[end:].strip(b"0123456789ABCDEFabcdef"):
+            return Unfinished(available + missing, _LINE_FEED)
         raise _bad("no checksum after the end mark", end - start)
     if digits := match[1] or match[2]:
         checksum = int(digits, 16)
@@ -170,10 +183,12 @@ def parse(buffer: bytes | bytearray, start: int) -> P1Telegram | int:
     return P1Telegram(match.end(), text)
 
 
-def _parse_parity(buffer: bytes | bytearray, start: int) -> P1Telegram | int:
+def _parse_parity(
+    buffer: bytes | bytearray, start: int
+) -> P1Telegram | Unfinished | int:
     window = bytes(buffer[start : start + LONGEST + 8])
     telegram = parse(window.translate(_STRIP), 0)
-    if isinstance(telegram, int):
+    if not isinstance(telegram, P1Telegram):
         return telegram
     if window[: telegram.end].translate(None, _EVEN):
         raise _bad("a byte with wrong parity", telegram.end)

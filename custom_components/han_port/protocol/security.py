@@ -113,7 +113,7 @@ def unseal(
     if _TELEGRAM.match(plaintext):
         # Not framed by anything, so damage and a wrong key look alike but for this.
         telegram = p1.parse(plaintext + b"\r\n", 0)
-        if isinstance(telegram, int):
+        if not isinstance(telegram, p1.P1Telegram):
             raise ProtocolError(ErrorCode.TRUNCATED, "the telegram has no end")
         plaintext = telegram.payload
     elif authentic is not True and not _NOTIFICATION.match(plaintext):
