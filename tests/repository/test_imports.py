@@ -38,7 +38,7 @@ TIERS = (
 )
 # What computes: no clock, file, network, task or log
 PURE = set(
-    "abc bisect binascii collections contextlib dataclasses datetime enum functools"
+    "abc array bisect binascii collections contextlib dataclasses datetime enum functools"
     " itertools math operator re struct types typing zlib".split()
 )
 PURE_PACKAGES = {"protocol": PURE | {"cryptography"}, "accounting": PURE}

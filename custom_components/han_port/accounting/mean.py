@@ -1,27 +1,17 @@
 """What was the mean of the last minutes, and what was the highest of the day?"""
 
+from array import array
 from bisect import bisect_right
-from collections import deque
 from datetime import date, datetime, timedelta, tzinfo
 from math import isfinite
-from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from .register import MAX_GAP
 from .stored import DAMAGE, number
 
 # Samples kept at most: more than one a second for a quarter of an hour is not needed
 _MOST = 2000
-_AT = attrgetter("at")
 _MAX_GAP = MAX_GAP.total_seconds()
-
-
-class _Sample(NamedTuple):
-    """A value at a time in seconds, and the area above the first value until then."""
-
-    at: float
-    value: float
-    area: float
 
 
 class SlidingMeans:
@@ -35,42 +25,47 @@ class SlidingMeans:
         self._longest = longest.total_seconds()
         # That of the first sample since a gap: what is constant has no rounding errors.
         self._first = 0.0
-        self._samples: deque[_Sample] = deque(maxlen=_MOST)
+        # Of each sample its time in seconds, its value, and the area above the first
+        # until then: in arrays, as every meter has some hundreds.
+        self._times, self._values, self._areas = (array("d") for _ in range(3))
 
     def advance(self, when: datetime, value: float) -> None:
         """Take a sample; after a gap or a clock that went back all begins anew."""
-        samples, at = self._samples, when.timestamp()
-        if samples and 0 <= at - samples[-1].at <= _MAX_GAP:
-            area = self._area(samples[-1], at, value)
+        columns, at = (self._times, self._values, self._areas), when.timestamp()
+        if self._times and 0 <= at - self._times[-1] <= _MAX_GAP:
+            area = self._area(-1, at, value)
         else:
-            samples.clear()
+            for column in columns:
+                del column[:]
             self._first, area = value, 0.0
-        samples.append(_Sample(at, value, area))
         # One before the window stays, to know where the line into it began.
-        while len(samples) > 2 and samples[1].at <= at - self._longest:
-            samples.popleft()
+        old = bisect_right(self._times, at - self._longest) - 1
+        old = max(old, len(self._times) + 1 - _MOST, 0)
+        for column, each in zip(columns, (at, value, area), strict=True):
+            column.append(each)
+            del column[:old]
 
     def mean(self, window: timedelta) -> float | None:
         """Give the mean of the window that ends with the last sample.
 
         None unless the whole window is known.
         """
-        samples, seconds = self._samples, window.total_seconds()
-        if not samples or samples[0].at > samples[-1].at - seconds:
+        times, values, seconds = self._times, self._values, window.total_seconds()
+        if not times or times[0] > times[-1] - seconds:
             return None
-        last = samples[-1]
-        start = last.at - seconds
-        index = bisect_right(samples, start, key=_AT)
-        before, after = samples[index - 1], samples[index]
-        share = (start - before.at) / (after.at - before.at)
-        value = before.value + (after.value - before.value) * share
-        area = last.area - self._area(before, start, value)
+        start = times[-1] - seconds
+        after = bisect_right(times, start)
+        before = after - 1
+        share = (start - times[before]) / (times[after] - times[before])
+        value = values[before] + (values[after] - values[before]) * share
+        area = self._areas[-1] - self._area(before, start, value)
         # Meters send three decimals at most.
         return round(self._first + area / seconds, 3)
 
-    def _area(self, before: _Sample, at: float, value: float) -> float:
-        more = (before.value + value) / 2 - self._first
-        return before.area + more * (at - before.at)
+    def _area(self, before: int, at: float, value: float) -> float:
+        """Give the area until a time after a sample, by the value there."""
+        more = (self._values[before] + value) / 2 - self._first
+        return self._areas[before] + more * (at - self._times[before])
 
 
 class DayMaximum:
