@@ -89,7 +89,7 @@ class Port:
 
 
 class Reason(StrEnum):
-    """Why an entity stays where it is; the value is the placeholder of the text."""
+    """Why an entity stays where it is; the value is the field that names it."""
 
     NO_QUANTITY = "no_quantity"
     OTHER_METER = "other_meter"

@@ -369,14 +369,37 @@ def show(flow: ConfigFlowResult) -> ConfigFlowResult:
     """Hold a menu or form against the texts it is shown with."""
     step = TEXTS["step"][flow["step_id"]]
     given = flow.get("description_placeholders") or {}
-    for text in (step["title"], step["description"]):
+    for text in (step["title"], step.get("description", "")):
         text.format(**given)
     options = step.get("menu_options", {})
     for name, text in options.items():
         text.format(**given)
-        # Nothing to move, nothing to choose; and no topic without MQTT
-        assert name in (flow["menu_options"] or ()) or name in ("move_all", "topic")
+        # No topic without MQTT
+        assert name in (flow["menu_options"] or ()) or name == "topic"
+    if flow["type"] is FlowResultType.FORM:
+        schema = flow["data_schema"]
+        assert schema is not None
+        assert set(map(str, schema.schema)) <= step["data"].keys()
     return flow
+
+
+def listed(flow: ConfigFlowResult) -> dict[str, list[str]]:
+    """Give the entities that are listed by what becomes of them."""
+    assert flow["step_id"] == "move"
+    schema = flow["data_schema"]
+    assert schema is not None
+    fields = {str(key): key.default() for key in schema.schema}
+    assert fields.pop("take_over", None) is (True if "moves" in fields else None)
+    return {key: text.split(", ") for key, text in fields.items()}
+
+
+async def decide(
+    hass: HomeAssistant, flow: ConfigFlowResult, **answer: bool
+) -> ConfigFlowResult:
+    """Answer the question about the entities; with nothing as it proposes."""
+    result = await hass.config_entries.flow.async_configure(flow["flow_id"], answer)
+    await hass.async_block_till_done()
+    return result
 
 
 async def start(hass: HomeAssistant) -> ConfigFlowResult:
@@ -415,7 +438,7 @@ async def hear(
 async def agree(hass: HomeAssistant, flow: ConfigFlowResult) -> ConfigFlowResult:
     """Say that it is the right meter."""
     flow = await hass.config_entries.flow.async_configure(flow["flow_id"], {})
-    return show(flow) if flow["type"] is FlowResultType.MENU else flow
+    return show(flow) if flow["type"] is FlowResultType.FORM else flow
 
 
 def customise(hass: HomeAssistant) -> None:
@@ -450,20 +473,17 @@ async def test_moves(hass: HomeAssistant, port: Wire) -> None:
 
     flow = await choose(hass, await start(hass), "their_port")
     flow = await agree(hass, await hear(hass, port, flow))
-    assert flow["type"] is FlowResultType.MENU
-    assert flow["step_id"] == "move"
-    told = flow["description_placeholders"]
-    assert told is not None
-    assert told["moves"].count("\n- ") == 14
-    assert "\n- sensor.house" in told["moves"]
-    assert told["no_quantity"] == ", ".join(
+    told = listed(flow)
+    assert told.keys() == {"moves", "no_quantity"}
+    assert len(told["moves"]) == 14
+    assert "sensor.house" in told["moves"]
+    assert told["no_quantity"] == [
         f"sensor.aidon_{key}"
         for key in ("list_ver_id", "meter_id", "meter_manufacturer", "meter_type")
-    )
-    assert told["other_meter"] == told["unit"] == told["taken"] == "–"
+    ]
     assert dict(registry.entities) == before
 
-    result = await choose(hass, flow, "move_all")
+    result = await decide(hass, flow)
     assert result["type"] is FlowResultType.CREATE_ENTRY
     entry = result["result"]
     assert state(entry) is ConfigEntryState.LOADED
@@ -515,7 +535,7 @@ async def test_room(hass: HomeAssistant, port: Wire) -> None:
     registry.async_update_device(device.id, area_id=area.id, labels={"grid"})
     flow = await choose(hass, await start(hass), "their_port")
     flow = await agree(hass, await hear(hass, port, flow))
-    result = await choose(hass, flow, "move_all")
+    result = await decide(hass, flow)
     ours = registry.async_get_device_by_identifier(
         (DOMAIN, METER.id), result["result"].entry_id
     )
@@ -535,10 +555,8 @@ async def test_ams_reader(hass: HomeAssistant, port: Wire) -> None:
         their_row(hass, old, name, unit, name, domain="ams")
     flow = await choose(hass, await start(hass), "their_port")
     flow = await agree(hass, await hear(hass, port, flow))
-    told = flow["description_placeholders"]
-    assert told is not None
-    assert told["unit"] == f"sensor.ams_reactive_energy_import_{METER.id}"
-    await choose(hass, flow, "move_all")
+    assert listed(flow)["unit"] == [f"sensor.ams_reactive_energy_import_{METER.id}"]
+    await decide(hass, flow)
     row = er.async_get(hass).async_get(f"sensor.ams_active_energy_import_{METER.id}")
     assert row is not None
     assert (row.platform, row.unique_id) == (DOMAIN, f"{METER.id}_energy_import")
@@ -563,11 +581,10 @@ async def test_several(hass: HomeAssistant, ports: defaultdict[str, Wire]) -> No
     )
     wire = ports["socket://192.0.2.1:3001"]
     flow = await agree(hass, await hear(hass, wire, flow, OTHER.list(2)))
-    told = flow["description_placeholders"]
-    assert told is not None
-    assert told["moves"] == "\n- sensor.aidon_voltage_l1_2\n- sensor.aidon_voltage_l2_2"
-    assert told["other_meter"].count("sensor.") == 18
-    await choose(hass, flow, "move_all")
+    told = listed(flow)
+    assert told["moves"] == [f"sensor.aidon_voltage_{each}_2" for each in ("l1", "l2")]
+    assert len(told["other_meter"]) == 18
+    await decide(hass, flow)
     platforms = {
         row.platform: row.unique_id.split("-")[1]
         for row in er.async_get(hass).entities.values()
@@ -588,7 +605,7 @@ async def test_leaves(hass: HomeAssistant, port: Wire) -> None:
     before = unchanged(hass)
     flow = await choose(hass, await start(hass), "their_port")
     flow = await agree(hass, await hear(hass, port, flow))
-    result = await choose(hass, flow, "move_nothing")
+    result = await decide(hass, flow, take_over=False)
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert "move" not in result["result"].data
     assert unchanged(hass) == before
@@ -601,11 +618,8 @@ async def test_nothing_to_move(hass: HomeAssistant, port: Wire) -> None:
     row = their_row(hass, old, f"Aidon-{METER.id}-active_power_import", "W")
     flow = await choose(hass, await start(hass), "their_port")
     flow = await agree(hass, await hear(hass, port, flow))
-    assert flow["menu_options"] == ["move_nothing"]
-    told = flow["description_placeholders"]
-    assert told is not None
-    assert (told["moves"], told["scaled"]) == ("–", row.entity_id)
-    result = await choose(hass, flow, "move_nothing")
+    assert listed(flow) == {"scaled": [row.entity_id]}
+    result = await decide(hass, flow)
     assert result["type"] is FlowResultType.CREATE_ENTRY
 
 
@@ -665,7 +679,7 @@ async def test_topic(hass: HomeAssistant, mqtt_mock: Any) -> None:
     await hass.async_block_till_done(wait_background_tasks=True)
     flow = await hass.config_entries.flow.async_configure(flow["flow_id"])
     flow = await agree(hass, flow)
-    entry = (await choose(hass, flow, "move_all"))["result"]
+    entry = (await decide(hass, flow))["result"]
     assert entry.data["device"] == "mqtt://han/raw"
     row = er.async_get(hass).async_get("sensor.aidon_voltage_l1")
     assert row is not None
@@ -725,11 +739,10 @@ async def test_working(hass: HomeAssistant, port: Wire) -> None:
     flow = await hear(hass, port, flow)
     assert state(old) is ConfigEntryState.LOADED
     flow = await agree(hass, flow)
-    told = flow["description_placeholders"]
-    assert told is not None
-    assert told["moves"].count("\n- ") == 14
-    assert told["loaded"] == "–"
-    await choose(hass, flow, "move_all")
+    told = listed(flow)
+    assert len(told["moves"]) == 14
+    assert "loaded" not in told
+    await decide(hass, flow)
     assert state(old) is ConfigEntryState.NOT_LOADED
     assert old.disabled_by is ConfigEntryDisabler.USER
     row = er.async_get(hass).async_get("sensor.aidon_voltage_l1")
@@ -775,7 +788,7 @@ async def take_over(hass: HomeAssistant, port: Wire) -> ConfigEntry:
     """Move in, up to the question whether it is right."""
     flow = await choose(hass, await start(hass), "their_port")
     flow = await agree(hass, await hear(hass, port, flow))
-    entry: ConfigEntry = (await choose(hass, flow, "move_all"))["result"]
+    entry: ConfigEntry = (await decide(hass, flow))["result"]
     assert "moved" in entry.data
     assert METER.id not in json.dumps(
         await async_get_config_entry_diagnostics(hass, entry)
@@ -886,10 +899,8 @@ async def test_dead_port(hass: HomeAssistant, ports: defaultdict[str, Wire]) -> 
         flow["flow_id"], {"device": other}
     )
     flow = await agree(hass, await hear(hass, ports[other], flow))
-    told = flow["description_placeholders"]
-    assert told is not None
-    assert told["moves"] == "\n- sensor.aux_voltage_l1"
-    result = await choose(hass, flow, "move_all")
+    assert listed(flow)["moves"] == ["sensor.aux_voltage_l1"]
+    result = await decide(hass, flow)
     assert result["result"].data["device"] == other
     row = er.async_get(hass).async_get("sensor.aux_voltage_l1")
     assert row is not None
@@ -915,11 +926,10 @@ async def test_both(hass: HomeAssistant, port: Wire) -> None:
         flow["flow_id"], {"entry": first.entry_id}
     )
     flow = await agree(hass, await hear(hass, port, flow))
-    told = flow["description_placeholders"]
-    assert told is not None
-    assert told["moves"].count("\n- ") == 15
-    assert told["taken"] == "sensor.ams_voltage_l1"
-    entry = (await choose(hass, flow, "move_all"))["result"]
+    lists = listed(flow)
+    assert len(lists["moves"]) == 15
+    assert lists["taken"] == ["sensor.ams_voltage_l1"]
+    entry = (await decide(hass, flow))["result"]
     assert first.disabled_by is second.disabled_by is ConfigEntryDisabler.USER
     row = er.async_get(hass).async_get("sensor.ams_active_power_import_l1")
     assert row is not None
@@ -969,7 +979,7 @@ async def test_fails_in_the_middle(
             if entity_id != "sensor.aidon_voltage_l2" or platform != DOMAIN
             else (_ for _ in ()).throw(ValueError("no"))
         )
-        result = await choose(hass, flow, "move_all")
+        result = await decide(hass, flow)
         await hass.async_block_till_done()
         assert moving.call_count > 20
     entry = result["result"]

@@ -10,6 +10,8 @@ from homeassistant.helpers.selector import (
     SelectOptionDict,
     SelectSelector,
     SelectSelectorConfig,
+    TextSelector,
+    TextSelectorConfig,
 )
 
 from .. import takeover
@@ -17,6 +19,8 @@ from ..protocol import Line
 from .steps import Steps
 
 CONF_ENTRY = "entry"
+CONF_MOVES = "moves"
+CONF_TAKE_OVER = "take_over"
 
 
 class MovingInSteps(Steps):
@@ -90,30 +94,21 @@ class MovingInSteps(Steps):
     ) -> ConfigFlowResult:
         """Show what can be had of another integration, and ask whether to take it."""
         plan = self._plan or takeover.Plan({}, {})
-        stays: dict[str, list[str]] = {each: [] for each in takeover.Reason}
-        for entity_id, reason in plan.stays.items():
-            stays[reason].append(entity_id)
-        return self.async_show_menu(
-            step_id="move",
-            menu_options=["move_all", "move_nothing"]
-            if plan.moves
-            else ["move_nothing"],
-            description_placeholders={
-                "moves": "".join(f"\n- {each}" for each in plan.moves) or "–",
-                **{reason: ", ".join(ids) or "–" for reason, ids in stays.items()},
-            },
-        )
-
-    async def async_step_move_all(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Take all that can be had."""
-        if self._plan is not None:
-            self._moves = {name: each.value for name, each in self._plan.moves.items()}
-        return await self.async_step_confirm({})
-
-    async def async_step_move_nothing(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Leave all as it is."""
-        return await self.async_step_confirm({})
+        if user_input is not None:
+            if user_input.get(CONF_TAKE_OVER):
+                self._moves = {name: each.value for name, each in plan.moves.items()}
+            return await self.async_step_confirm({})
+        listed: dict[str, list[str]] = {CONF_MOVES: list(plan.moves)}
+        for reason in takeover.Reason:
+            listed[reason.value] = [
+                name for name, each in plan.stays.items() if each is reason
+            ]
+        shown = TextSelector(TextSelectorConfig(multiline=True, read_only=True))
+        fields: dict[vol.Marker, Any] = {
+            vol.Optional(key, default=", ".join(names)): shown
+            for key, names in listed.items()
+            if names
+        }
+        if plan.moves:
+            fields[vol.Required(CONF_TAKE_OVER, default=True)] = bool
+        return self.async_show_form(step_id="move", data_schema=vol.Schema(fields))
