@@ -34,6 +34,7 @@ class HanPortEntity(CoordinatorEntity[HanPortCoordinator]):
             type=entry.data[CONF_METER_TYPE],
             id=entry.data[CONF_METER_ID],
         )
+        model = model_name(meter)
         identifier = coordinator.identifier
         self._attr_unique_id = f"{identifier}_{key}"
         self._attr_translation_key = key
@@ -41,8 +42,9 @@ class HanPortEntity(CoordinatorEntity[HanPortCoordinator]):
             identifiers={(DOMAIN, identifier)},
             name=entry.title,
             manufacturer=meter.manufacturer,
-            model=model_name(meter),
-            model_id=meter.type,
+            model=model,
+            # It is shown beside the model.
+            model_id=None if model == meter.type else meter.type,
             serial_number=meter.id,
             configuration_url=_bridge_url(coordinator.device),
         )

@@ -493,8 +493,8 @@ async def test_user(
     ("name", "title", "absent"),
     [
         ("aidon-3w", "Aidon 6525", ["current_l2"]),
-        ("kaifa-3w", "Kaifa MA304H3", ["voltage_l2"]),
-        ("kamstrup-3w", "Kamstrup Omnipower three-phase", []),
+        ("kaifa-3w", "Kaifa MA304H3E", ["voltage_l2"]),
+        ("kamstrup-3w", "Kamstrup Omnipower", []),
     ],
 )
 async def test_user_three_wire(
@@ -1010,7 +1010,7 @@ async def test_user_enciphered(hass: HomeAssistant, port: Port) -> None:
     await hass.async_block_till_done(wait_background_tasks=True)
     flow = await hass.config_entries.flow.async_configure(flow["flow_id"])
     result = await confirm(hass, flow)
-    assert result["title"] == "Kamstrup Omnipower three-phase"
+    assert result["title"] == "Kamstrup Omnipower"
     assert result["result"].unique_id == "5706567000000001"
     assert result["data"] == {
         "device": DEVICE,

@@ -194,10 +194,24 @@ async def test_device(
     assert found is not None
     assert found.name == "Aidon 6534"
     assert found.manufacturer == "Aidon"
-    assert found.model == "6534 (three-phase, four-wire)"
-    assert found.model_id == "6534"
+    assert found.model == "6534"
+    assert found.model_id is None
     assert found.serial_number == METER.id
     assert found.configuration_url == url
+
+
+async def test_model(
+    hass: HomeAssistant, port: Port, device_registry: dr.DeviceRegistry
+) -> None:
+    """The type that a meter sends is given beside the name that is printed on it."""
+    type_ = "6841131BN243101040"
+    kamstrup = make_entry(manufacturer="Kamstrup", meter_type=type_)
+    entry = await set_up(hass, kamstrup)
+    found = device_registry.async_get_device_by_identifier(
+        (DOMAIN, METER.id), entry.entry_id
+    )
+    assert found is not None
+    assert (found.model, found.model_id) == ("Omnipower", type_)
 
 
 async def test_meter_without_id(

@@ -1,4 +1,4 @@
-"""What is the model called that a type number stands for?"""
+"""What is the model called?"""
 
 import pytest
 
@@ -8,25 +8,22 @@ from custom_components.han_port.protocol import Meter, model_name
 @pytest.mark.parametrize(
     ("manufacturer", "type_", "name"),
     [
-        ("Aidon", "6515", "6515 (one-phase)"),
-        ("Aidon", "6525", "6525 (three-phase, three-wire)"),
-        ("Aidon", "6534", "6534 (three-phase, four-wire)"),
-        ("Kaifa", "MA105H2E", "MA105 (one-phase)"),
-        ("Kaifa", "MA304H3E", "MA304H3 (three-phase, three-wire)"),
-        ("Kaifa", "MA304T4", "MA304T4 (three-phase, four-wire, current transformers)"),
-        ("Kamstrup", "6841121BN243101040", "Omnipower three-phase, three-wire"),
-        ("Kamstrup", "6841131BN243101040", "Omnipower three-phase"),
-        ("Kamstrup", "6861111BN242101040", "Omnipower one-phase"),
-        ("Landis+Gyr", "ZFF1", "E350 (three-phase, three-wire)"),
+        ("Aidon", "6534", "6534"),
+        ("Kaifa", "MA304H3E", "MA304H3E"),
+        ("Kamstrup", "6841121BN243101040", "Omnipower"),
+        ("Kamstrup", "6851131BN243101040", "Omnipower"),
+        ("Kamstrup", "6861111BN242101040", "Omnipower"),
+        ("Landis+Gyr", "ZFF1", "E350"),
+        ("Landis+Gyr", "ZMF1", "E350"),
         # not known: the number itself, and only of the maker it belongs to
-        ("Aidon", "7777", "7777"),
-        ("Kaifa", "6515", "6515"),
-        (None, "6515", "6515"),
+        ("Kamstrup", "7777", "7777"),
+        ("Kaifa", "6841", "6841"),
+        (None, "6841", "6841"),
         ("Aidon", None, None),
     ],
 )
 def test_model_name(
     manufacturer: str | None, type_: str | None, name: str | None
 ) -> None:
-    """The first characters name the model; what is not known is shown as sent."""
+    """It is what is printed on the meter, so the same in all languages."""
     assert model_name(Meter(manufacturer=manufacturer, type=type_)) == name

@@ -1,7 +1,6 @@
 """What do all steps share? What is known of the port so far, and where it leads."""
 
 from collections.abc import Mapping
-import re
 from typing import Any
 
 from homeassistant.config_entries import (
@@ -79,9 +78,8 @@ class Steps(ConfigFlow):
 
 
 def title(meter: Meter) -> str:
-    """Name the entry by maker and model, without details after a parenthesis or comma."""
-    model = re.split(r" \(|, ", model_name(meter) or "")[0]
-    return " ".join(filter(None, (meter.manufacturer, model))) or "HAN Port"
+    """Name the entry by maker and model."""
+    return " ".join(filter(None, (meter.manufacturer, model_name(meter)))) or "HAN Port"
 
 
 def keys_of(data: Mapping[str, Any]) -> dict[str, str]:

@@ -1,39 +1,19 @@
-"""What the model is called that a type number stands for."""
+"""What a model is called, where its meter sends another name than is printed on it."""
 
 from typing import Final
 
 from .reading import Meter
 
-# Aidon HAN Interface Description v1.1A, 4.1; Kaifa HAN OBIS codes; Kamstrup HAN-NVE
-# interface description rev 3.1, 2.2. The longest prefix counts.
+# Kamstrup HAN-NVE interface description rev 3.1, 2.2. Others send the name that is
+# printed on the meter.
 _MODELS: Final = {
-    "Aidon": {
-        "6515": "6515 (one-phase)",
-        "6525": "6525 (three-phase, three-wire)",
-        "6534": "6534 (three-phase, four-wire)",
-        "6540": "6540 (three-phase, three-wire, current transformers)",
-        "6550": "6550 (three-phase, four-wire, current transformers)",
-    },
-    "Kaifa": {
-        "MA105": "MA105 (one-phase)",
-        "MA304H3": "MA304H3 (three-phase, three-wire)",
-        "MA304H4": "MA304H4 (three-phase, four-wire)",
-        "MA304T3": "MA304T3 (three-phase, three-wire, current transformers)",
-        "MA304T4": "MA304T4 (three-phase, four-wire, current transformers)",
-    },
-    "Kamstrup": {
-        "6861": "Omnipower one-phase",
-        "684112": "Omnipower three-phase, three-wire",
-        "684113": "Omnipower three-phase",
-        "685112": "Omnipower three-phase, three-wire, current transformers",
-        "685113": "Omnipower three-phase, current transformers",
-    },
-    "Landis+Gyr": {"ZFF": "E350 (three-phase, three-wire)", "ZMF": "E350"},
+    "Kamstrup": {"6841": "Omnipower", "6851": "Omnipower", "6861": "Omnipower"},
+    "Landis+Gyr": {"ZFF": "E350", "ZMF": "E350"},
 }
 
 
 def model_name(meter: Meter) -> str | None:
-    """Name the model by the type number it sends; the number itself if not known."""
+    """Name the model as on the meter, in no language; its type if no other is known."""
     if meter.type is None:
         return None
     names = _MODELS.get(meter.manufacturer or "", {})
