@@ -14,6 +14,7 @@ from .actions import async_setup_actions
 from .const import CONF_METER_ID, CONF_MOVE, CONF_MOVED, DOMAIN
 from .coordinator import HanPortConfigEntry, HanPortCoordinator, stores
 from .handover import async_ask_about_move, async_forget_move, async_take_over
+from .limits import async_find_limits
 from .source import SourceError
 from .watch import async_watch
 
@@ -49,6 +50,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: HanPortConfigEntry) -> b
         # From here on the coordinator closes it, also when Home Assistant stops.
         coordinator.async_start(port.pop_all(), source)
     async_watch(hass, coordinator)
+    async_find_limits(hass, coordinator)
     return True
 
 

@@ -183,7 +183,7 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         self.recent: deque[Outcome] = deque(maxlen=40)
         self.account = Account(get_default_time_zone(), peak_rules(entry.options))
         self.limit: float | None = None
-        self._publisher = Publisher(
+        self.publisher = Publisher(
             Publish(entry.options.get(CONF_PUBLISH, Publish.BALANCED))
         )
         self._multipliers = multipliers(entry.options)
@@ -432,10 +432,10 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
                 self._said_silence = False
             self.connected = True
             self.async_set_updated_data(self.data)
-            self._publisher.advance(now, self.data)
+            self.publisher.advance(now, self.data)
             return
-        self._publisher.advance(now, self.data)
-        news = self._news - self._publisher.waiting
+        self.publisher.advance(now, self.data)
+        news = self._news - self.publisher.waiting
         self._news -= news
         for update, about in list(self._listeners.values()):
             if about is None or about in news:
@@ -448,7 +448,7 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
     @callback
     def async_update_listeners(self) -> None:
         """Tell all listeners; nothing waits then."""
-        self._publisher.show_all()
+        self.publisher.show_all()
         self._news.clear()
         super().async_update_listeners()
 

@@ -4,7 +4,8 @@ Each state is a row in the database. What matters is shown with the reading that
 what only jitters is shown again after some seconds. Nothing is left out of the accounts.
 """
 
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from math import inf
 from typing import NamedTuple
@@ -29,8 +30,9 @@ class Rule(NamedTuple):
     """When a value is shown at once, in its own unit, and how long it waits otherwise.
 
     At once is a change of `step`; one of `share` of what was shown, but at least `least`;
-    and one past a multiple of `mark`: people set limits at round numbers. A value that
-    jitters between two levels is shown at once at each of them, then after `wait` seconds.
+    and one past a multiple of `mark`: people set limits at round numbers, also where they
+    cannot be found. A value that jitters between two levels is shown at once at each of
+    them, then after `wait` seconds.
     """
 
     step: float
@@ -104,10 +106,17 @@ class _Shown(NamedTuple):
         return now - self.until >= JITTERS or rule.matters(value, self.before)
 
 
+def _place(limits: tuple[float, ...], value: float) -> int:
+    """Give another number for each side of a limit, and for the limit itself."""
+    return bisect_left(limits, value) + bisect_right(limits, value)
+
+
 class Publisher:
     """What was shown of each quantity, and when: decided once for each reading.
 
-    `waiting` has the quantities that are not to be shown with the last reading.
+    `waiting` has the quantities that are not to be shown with the last reading. `limits`
+    are what people act on, in the unit of the quantity and in rising order: a value that
+    passes or meets one of them never waits.
     """
 
     def __init__(self, publish: Publish) -> None:
@@ -120,7 +129,13 @@ class Publisher:
             if key.startswith(name)
         }
         self._shown: dict[str, _Shown] = {}
+        self.limits: Mapping[str, tuple[float, ...]] = {}
         self.waiting: frozenset[str] = frozenset()
+
+    @property
+    def keys(self) -> Iterable[str]:
+        """The quantities that may have to wait."""
+        return self._rules.keys()
 
     def advance(self, now: float, values: Mapping[str, float]) -> None:
         """Take the values after a reading, and when it came, in seconds of any clock."""
@@ -140,7 +155,13 @@ class Publisher:
                 continue
             shown = self._shown.get(key)
             after = shown.next(rule, now, value) if shown else _Shown(value, now)
+            if after is None and shown and self._passes(key, shown.value, value):
+                after = shown._replace(value=value, since=now)
             if after is None:
                 yield key
             else:
                 self._shown[key] = after
+
+    def _passes(self, key: str, shown: float, value: float) -> bool:
+        limits = self.limits.get(key)
+        return limits is not None and _place(limits, shown) != _place(limits, value)

@@ -18,12 +18,14 @@ from custom_components.han_port.publishing import Publish, Publisher
 from homeassistant.components.recorder.db_schema import States, StatesMeta
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.recorder import get_instance, session_scope
+from homeassistant.setup import async_setup_component
 import simulator
 from tests.integration.conftest import make_entry, set_up, state
 
 type Messages = Iterator[tuple[datetime, bytes]]
 
 PEER = "sensor.peer_"
+POWER = "sensor.aidon_6534_power_import"
 
 
 @pytest.mark.parametrize(
@@ -96,6 +98,36 @@ def test_jitter_is_over() -> None:
         assert bool(publisher.waiting) is waits, now
 
 
+@pytest.mark.parametrize("publish", [Publish.BALANCED, Publish.SLOW])
+@pytest.mark.parametrize(
+    ("limits", "values", "waits"),
+    [
+        # Each passing of a limit, in both directions, however small and often
+        ((5033,), (5032, 5034, 5032, 5034), ()),
+        # A limit that is met is neither above nor below
+        ((5033,), (5032, 5033, 5032, 5033, 5034, 5033), ()),
+        ((-1, 5033, 9000), (5033, 5034, 5035, 5034), (2, 3)),
+        # One of several, and two at once
+        ((5033, 5035), (5032, 5034, 5036, 5032), ()),
+        # Between them, and without any
+        ((5033, 5040), (5034, 5036, 5034, 5036), (1, 2, 3)),
+        ((), (5032, 5034, 5032, 5034), (1, 2, 3)),
+    ],
+)
+def test_limits(
+    publish: Publish,
+    limits: tuple[float, ...],
+    values: tuple[float, ...],
+    waits: tuple[int, ...],
+) -> None:
+    """What passes or meets a limit of a person never waits."""
+    publisher = Publisher(publish)
+    publisher.limits = {"net_power": limits}
+    for at, value in enumerate(values):
+        publisher.advance(at, {"net_power": value})
+        assert bool(publisher.waiting) is (at in waits), at
+
+
 def test_first_and_last() -> None:
     """What comes, what is not sent any more, and all after a loss is shown at once."""
     publisher = Publisher(Publish.BALANCED)
@@ -149,12 +181,14 @@ def jittering(meter: simulator.SimulatedMeter, watts: int) -> Messages:
 
 @pytest.mark.usefixtures("recorder_mock", "true_time", "port")
 @pytest.mark.parametrize(
-    ("publish", "watts", "least", "most"),
+    ("publish", "watts", "limit", "least", "most"),
     [
-        (None, None, 1000, 1500),
-        (None, 300, 1000, 1500),
-        (Publish.SLOW, None, 400, 1000),
-        (Publish.EVERY_READING, None, 2000, 4000),
+        (None, None, None, 1000, 1500),
+        (None, 300, None, 1000, 1500),
+        # An automation has its limit amid the jitter
+        (None, 300, 303, 1500, 2000),
+        (Publish.SLOW, None, None, 400, 1000),
+        (Publish.EVERY_READING, None, None, 2000, 4000),
     ],
 )
 async def test_rows(
@@ -162,17 +196,23 @@ async def test_rows(
     freezer: FrozenDateTimeFactory,
     publish: Publish | None,
     watts: int | None,
+    limit: float | None,
     least: int,
     most: int,
 ) -> None:
     """With the entities of an Aidon as they are enabled, an hour is at most 1,500 rows.
 
-    Also where the power jitters about a round number. A peer is what writes every value of
+    Also where the power jitters about a round number; about the limit of an automation it is
+    more. A peer is what writes every value of
     every list to an entity of its own.
     """
     meter = simulator.create("aidon-3p", seed=1)
     freezer.move_to(START - MINUTE)
     options = {} if publish is None else {"publish": publish}
+    trigger = {"trigger": "numeric_state", "entity_id": POWER, "above": limit}
+    automation = {"triggers": [trigger], "actions": [], "initial_state": False}
+    config = {"automation": [automation] if limit else []}
+    assert await async_setup_component(hass, "automation", config)
     entry = await set_up(hass, make_entry(None, meter_id=meter.id, options=options))
     messages = (
         meter.messages(START - MINUTE, START + 60 * MINUTE)
@@ -195,7 +235,8 @@ async def test_rows(
     peer = sum(count for name, count in rows.items() if name.startswith(PEER))
     total = rows.total() - peer
     print(  # noqa: T201
-        f"{publish or 'default'}, {f'about {watts} W' if watts else 'simulated'}:"
+        f"{publish or 'default'}, {f'about {watts} W' if watts else 'simulated'},"
+        f" limit {limit}:"
         f" {total} rows an hour"
         + (f", a peer that writes every value {peer}" if peer else ""),
         rows,

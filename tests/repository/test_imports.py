@@ -32,7 +32,7 @@ TIERS = (
     {"options", "statistics", "submeters", "takeover", "topic"},
     {"handover", "search"},
     {"coordinator"},
-    {"diagnostics", "entity", "replacement", "watch"},
+    {"diagnostics", "entity", "limits", "replacement", "watch"},
     {"actions", "computed"},
     {"flow"},
 )
