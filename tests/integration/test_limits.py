@@ -390,7 +390,7 @@ async def test_bounded(hass: HomeAssistant, port: Port) -> None:
         _automation(
             {"trigger": "state", "entity_id": _entity(hass).entity_id},
             variables={
-                "odd": [f"1{'0' * 400} 1e999 5_ 1e 5__0 ²", float("nan")],
+                "odd": f"1{'0' * 400} 1e999 5_ 1e 5__0 ²",
                 "many": list(range(10_000, 20_000)),
             },
         ),
