@@ -32,6 +32,19 @@ blueprint:
 input_boolean:
   heater:
     name: Heater
+  boiler:
+    name: Boiler
+template:
+  switch:
+    - name: Water heater
+      default_entity_id: switch.water_heater
+      state: "{{ is_state('input_boolean.boiler', 'on') }}"
+      turn_on:
+        action: input_boolean.turn_on
+        target: {entity_id: input_boolean.boiler}
+      turn_off:
+        action: input_boolean.turn_off
+        target: {entity_id: input_boolean.boiler}
 """
 )
 
