@@ -24,6 +24,15 @@ def test_weighted_by_time() -> None:
     assert means.mean(MINUTE) == pytest.approx((300 * 20 + 400 * 40) / 60)
 
 
+def test_most() -> None:
+    """Of a meter that sends more than is needed only the last samples are kept."""
+    means = SlidingMeans(15 * MINUTE)
+    for tenth in range(5000):
+        means.advance(BEGIN + tenth * SECOND / 10, tenth)
+    assert means.mean(3 * MINUTE) == pytest.approx(4999 - 900)
+    assert means.mean(4 * MINUTE) is None
+
+
 def test_unknown() -> None:
     """Nothing is said before the window is full, after a gap, or when the clock goes back."""
     means = SlidingMeans(MINUTE)
