@@ -74,10 +74,19 @@ _SLOW = {
     )
     for name, rule in _BALANCED.items()
 }
-_RULES: dict[Publish, dict[str, Rule]] = {
-    Publish.BALANCED: _BALANCED,
-    Publish.EVERY_READING: {},
-    Publish.SLOW: _SLOW,
+# By quantity, the same for all meters
+_RULES = {
+    publish: {
+        key: rule
+        for key in (*Quantity, NET_POWER)
+        for name, rule in rules.items()
+        if key.startswith(name)
+    }
+    for publish, rules in (
+        (Publish.BALANCED, _BALANCED),
+        (Publish.EVERY_READING, {}),
+        (Publish.SLOW, _SLOW),
+    )
 }
 
 
@@ -121,13 +130,7 @@ class Publisher:
 
     def __init__(self, publish: Publish) -> None:
         """Take how often a person wants values to be shown."""
-        rules = _RULES[publish]
-        self._rules = {
-            key: rule
-            for key in (*Quantity, NET_POWER)
-            for name, rule in rules.items()
-            if key.startswith(name)
-        }
+        self._rules = _RULES[publish]
         self._shown: dict[str, _Shown] = {}
         self.limits: Mapping[str, tuple[float, ...]] = {}
         self.waiting: frozenset[str] = frozenset()
