@@ -16,6 +16,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.han_port.protocol import Decoder, MeterReading
 from custom_components.han_port.protocol.envelope import Envelope
 from custom_components.han_port.search import search
+from homeassistant.components.mqtt import is_connected
 from homeassistant.core import HomeAssistant
 from simulator import create
 from simulator.readers import BATCHES_AFTER, READERS, Reader, other_topics, serve_mqtt
@@ -33,6 +34,14 @@ def _expected_lingering_timers() -> bool:
     return True
 
 
+async def until(hass: HomeAssistant, holds: Callable[[], bool]) -> None:
+    """Wait until something holds."""
+    async with asyncio.timeout(PATIENCE):
+        while not holds():
+            await asyncio.sleep(0.01)
+            await hass.async_block_till_done()
+
+
 @pytest.fixture(name="mqtt")
 async def _mqtt(hass: HomeAssistant, broker: Broker) -> AsyncIterator[None]:
     """Set up Home Assistant's own MQTT integration with the broker."""
@@ -45,16 +54,9 @@ async def _mqtt(hass: HomeAssistant, broker: Broker) -> AsyncIterator[None]:
     entry.add_to_hass(hass)
     with patch("homeassistant.config.load_yaml_config_file", return_value={}):
         assert await hass.config_entries.async_setup(entry.entry_id)
+        await until(hass, lambda: is_connected(hass))
         yield
         await hass.config_entries.async_unload(entry.entry_id)
-
-
-async def until(hass: HomeAssistant, holds: Callable[[], bool]) -> None:
-    """Wait until something holds."""
-    async with asyncio.timeout(PATIENCE):
-        while not holds():
-            await asyncio.sleep(0.01)
-            await hass.async_block_till_done()
 
 
 def shows(hass: HomeAssistant, power: str) -> bool:
