@@ -11,7 +11,14 @@ from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .coordinator import LINK, SENT, HanPortConfigEntry, HanPortCoordinator
+from .coordinator import (
+    LIMIT,
+    LINK,
+    SENT,
+    VOLTAGES,
+    HanPortConfigEntry,
+    HanPortCoordinator,
+)
 from .entity import HanPortEntity
 from .protocol import Quantity
 
@@ -28,7 +35,7 @@ async def async_setup_entry(
     async_add_entities(
         [
             HanPortConnection(coordinator, "connection", LINK),
-            HanPortAtRisk(coordinator, "hour_limit_at_risk"),
+            HanPortAtRisk(coordinator, "hour_limit_at_risk", LIMIT),
         ]
     )
     added: set[str] = set()
@@ -39,7 +46,9 @@ async def async_setup_entry(
         new = coordinator.quantities - added
         added.update(new)
         if Quantity.VOLTAGE_L1 in new:
-            async_add_entities([HanPortVoltage(coordinator, "voltage_out_of_range")])
+            async_add_entities(
+                [HanPortVoltage(coordinator, "voltage_out_of_range", VOLTAGES)]
+            )
         if Quantity.CURRENT_L1 in new and coordinator.fuse is not None:
             async_add_entities([HanPortOverload(coordinator, "overload")])
 
@@ -86,9 +95,9 @@ class HanPortAtRisk(HanPortBinarySensor):
 
     _attr_device_class = BinarySensorDeviceClass.PROBLEM
 
-    def __init__(self, coordinator: HanPortCoordinator, key: str) -> None:
+    def __init__(self, coordinator: HanPortCoordinator, key: str, about: str) -> None:
         """Start with what is known already."""
-        super().__init__(coordinator, key)
+        super().__init__(coordinator, key, about)
         self._look()
 
     def _look(self) -> None:

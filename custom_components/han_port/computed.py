@@ -19,7 +19,7 @@ from homeassistant.const import (
 )
 
 from .accounting import imbalance
-from .coordinator import PEAKS, HanPortCoordinator
+from .coordinator import DAY, HOURS, LIMIT, PEAKS, HanPortCoordinator
 from .entity import HanPortEntity
 from .protocol import Quantity
 
@@ -45,7 +45,9 @@ class ComputedDescription(SensorEntityDescription):
     attributes: Callable[[HanPortCoordinator], dict[str, Any]] | None = None
 
 
-def _hour_energy(key: str, value: _Value) -> ComputedDescription:
+def _hour_energy(
+    key: str, value: _Value, about: str | None = None
+) -> ComputedDescription:
     # No state class: what restarts each hour is nothing for long-term statistics.
     return ComputedDescription(
         key=key,
@@ -53,10 +55,13 @@ def _hour_energy(key: str, value: _Value) -> ComputedDescription:
         native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
         suggested_display_precision=2,
         value=value,
+        about=about,
     )
 
 
-def _power(key: str, value: _Value, *, enabled: bool = True) -> ComputedDescription:
+def _power(
+    key: str, value: _Value, about: str | None = None, *, enabled: bool = True
+) -> ComputedDescription:
     return ComputedDescription(
         key=key,
         device_class=SensorDeviceClass.POWER,
@@ -65,6 +70,7 @@ def _power(key: str, value: _Value, *, enabled: bool = True) -> ComputedDescript
         state_class=SensorStateClass.MEASUREMENT,
         entity_registry_enabled_default=enabled,
         value=value,
+        about=about,
     )
 
 
@@ -130,8 +136,8 @@ MEANS = tuple(_mean(minutes) for minutes in (1, 5, 15))
 COMPUTED = (
     _hour_energy("energy_this_hour", lambda it: _step(it.account.hour.energy)),
     _hour_energy("forecast_this_hour", lambda it: _step(it.account.hour.forecast)),
-    _hour_energy("energy_last_hour", _last_hour),
-    _power("available_power", _available),
+    _hour_energy("energy_last_hour", _last_hour, HOURS),
+    _power("available_power", _available, LIMIT),
     ComputedDescription(
         key="peak_average",
         device_class=SensorDeviceClass.POWER,
@@ -143,7 +149,7 @@ COMPUTED = (
         about=PEAKS,
     ),
     *MEANS,
-    _power("power_max_today", lambda it: it.power_maximum.value),
+    _power("power_max_today", lambda it: it.power_maximum.value, DAY),
     _headroom(None, Quantity.CURRENT_L1, _headroom_of),
     _headroom("l1", Quantity.CURRENT_L1),
     _headroom("l2", Quantity.CURRENT_L2),

@@ -106,10 +106,16 @@ HOURLY = {
 }
 
 # What listeners that need not be called with every reading are about, beside quantities:
-# whether the meter is heard, what it is known to send, the peaks of the month
+# whether the meter is heard, what it is known to send, the peaks of the month, hours that
+# began or were settled, the highest power of the day, whether the voltages are in range,
+# and, each reading while there is one, what the limit of the hour leaves
 LINK = "link"
 SENT = "sent"
 PEAKS = "peaks"
+HOURS = "hours"
+DAY = "day"
+VOLTAGES = "voltages"
+LIMIT = "limit"
 
 # The longest time that a mean of the power is taken over
 LONGEST_MEAN = timedelta(minutes=15)
@@ -147,9 +153,9 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
     of the link, or silence, to the next reading; `connected` is true in between, but
     not before the first reading.
 
-    A listener whose context is a quantity, or one of LINK, SENT and PEAKS, is called when
+    A listener whose context is a quantity, or one of those beside them, is called when
     there is something new of that to show, one without with every reading, and all of
-    them when the link is lost or back.
+    them when the link is lost or back. Energy is new when its live counter is.
 
     `account` has what the readings add up to, `limit` what the mean power of an hour
     shall not exceed, in kW. `chunk_listeners` are called with every chunk as it comes.
@@ -432,9 +438,11 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
                 self._said_silence = False
             self.connected = True
             self.async_set_updated_data(self.data)
-            self.publisher.advance(now, self.data)
+            self.publisher.advance(now, self.data, self.data)
             return
-        self.publisher.advance(now, self.data)
+        if self.limit is not None:
+            self._news.add(LIMIT)
+        self.publisher.advance(now, self.data, self._news)
         news = self._news - self.publisher.waiting
         self._news -= news
         for update, about in list(self._listeners.values()):
@@ -484,7 +492,7 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         """Let the accounts advance, and see to it that they outlive this run."""
         account, before = self.account, self.account.hour.start
         peaks = account.peaks.top()
-        unknown = [it for it in account.counters.values() if it.published is None]
+        shown = {name: it.published for name, it in account.counters.items()}
         settled = account.advance(when, reading)
         for quantity, counter in account.counters.items():
             # The hour of these counters is not known: a bridge repeats its last list to
@@ -493,10 +501,16 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
             fresh = counter.counter is None and counter.offset is not None
             if fresh and (value := reading.values.get(quantity)):
                 counter.hold(value)
-        if any(it.published is not None for it in unknown):
-            self._news.add(SENT)
+        for quantity, published in shown.items():
+            if account.counters[quantity].published != published:
+                self._news.add(quantity)
+                if published is None:
+                    self._news.add(SENT)
         if account.peaks.top() != peaks:
             self._news.add(PEAKS)
+        if settled or account.hour.start != before or account.live:
+            # Each list of a meter that is live may say more of the last hour.
+            self._news.add(HOURS)
         if settled or account.hour.start != before:
             # What ends an hour is not told again, should Home Assistant be killed now.
             # Peaks first: they have the hour that the accounts are done with.
@@ -512,12 +526,18 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         values = reading.measured
         if self.fuse is not None:
             self.fuse.advance(when, values)
+        watched = self.voltages.outside, len(self.voltages.means)
         self.voltages.advance(when, values)
+        if watched != (self.voltages.outside, len(self.voltages.means)):
+            self._news.add(VOLTAGES)
         watts = values.get(Quantity.ACTIVE_POWER_IMPORT)
         if watts is not None and 0 <= watts <= MAX_WATTS:
             if self.power_means is not None:
                 self.power_means.advance(when, watts)
+            highest = self.power_maximum.value
             self.power_maximum.advance(when, watts)
+            if self.power_maximum.value != highest:
+                self._news.add(DAY)
 
     def _stored(self) -> dict[str, object]:
         self._storing = False

@@ -140,17 +140,27 @@ class Publisher:
         """The quantities that may have to wait."""
         return self._rules.keys()
 
-    def advance(self, now: float, values: Mapping[str, float]) -> None:
-        """Take the values after a reading, and when it came, in seconds of any clock."""
-        self.waiting = frozenset(self._decide(now, values))
+    def advance(
+        self, now: float, values: Mapping[str, float], news: Iterable[str]
+    ) -> None:
+        """Take the values after a reading, and when it came, in seconds of any clock.
+
+        `news` are the quantities that changed, or are gone, and were not shown since.
+        """
+        self.waiting = frozenset(self._decide(now, values, news))
 
     def show_all(self) -> None:
         """Let nothing wait: the link was lost or is back, or a person changed something."""
         self._shown.clear()
         self.waiting = frozenset()
 
-    def _decide(self, now: float, values: Mapping[str, float]) -> Iterator[str]:
-        for key, rule in self._rules.items():
+    def _decide(
+        self, now: float, values: Mapping[str, float], news: Iterable[str]
+    ) -> Iterator[str]:
+        # Where it is not known what is shown, what did not change is shown too.
+        for key in news if self._shown else values:
+            if (rule := self._rules.get(key)) is None:
+                continue
             value = values.get(key)
             if value is None:
                 # Not sent any more: that is shown at once, and so is the next value.

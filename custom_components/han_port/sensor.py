@@ -29,7 +29,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .accounting import LiveCounter, Peak, Settlement
 from .computed import COMPUTED, HanPortComputed, HanPortNumber
 from .const import NET_POWER
-from .coordinator import PEAKS, SENT, HanPortConfigEntry, HanPortCoordinator
+from .coordinator import HOURS, PEAKS, SENT, HanPortConfigEntry, HanPortCoordinator
 from .entity import HanPortEntity, submeter_device
 from .protocol import MeterKind, Quantity
 
@@ -355,8 +355,6 @@ class HanPortLiveCounter(HanPortSensor):
     ) -> None:
         """Take the direction, energy import or export."""
         super().__init__(coordinator, description)
-        # It moves with the power.
-        self.coordinator_context = None
         self._direction = quantity
         self._last: Settlement | None = None
 
@@ -375,7 +373,9 @@ class HanPortLiveCounter(HanPortSensor):
                 self._on_statistics,
             )
         )
-        self.async_on_remove(self.coordinator.async_add_listener(self._on_reading))
+        self.async_on_remove(
+            self.coordinator.async_add_listener(self._on_settled, HOURS)
+        )
 
     async def _hold_recorded(self) -> None:
         """Never show less than before Home Assistant was killed.
@@ -407,7 +407,7 @@ class HanPortLiveCounter(HanPortSensor):
         return self._counter.published
 
     @callback
-    def _on_reading(self) -> None:
+    def _on_settled(self) -> None:
         settlement = self.coordinator.account.unbooked.get(self._direction)
         if settlement is not self._last:
             self._last = settlement

@@ -28,6 +28,11 @@ PEER = "sensor.peer_"
 POWER = "sensor.aidon_6534_power_import"
 
 
+def advance(publisher: Publisher, now: float, values: dict[str, float]) -> None:
+    """Let a reading be news in all that may have to wait."""
+    publisher.advance(now, values, publisher.keys)
+
+
 @pytest.mark.parametrize(
     ("key", "shown", "value", "seconds", "waits"),
     [
@@ -56,9 +61,9 @@ def test_rules(
 ) -> None:
     """A noticeable change and one past a round number never wait, others some seconds."""
     publisher = Publisher(Publish.BALANCED)
-    publisher.advance(0, {key: shown})
+    advance(publisher, 0, {key: shown})
     assert not publisher.waiting
-    publisher.advance(seconds, {key: value})
+    advance(publisher, seconds, {key: value})
     assert publisher.waiting == ({key} if waits else set())
 
 
@@ -77,7 +82,7 @@ def test_jitter(values: tuple[float, ...], shown: tuple[float | None, ...]) -> N
     """Each level is shown at once; a small change back to it waits ten seconds."""
     publisher = Publisher(Publish.BALANCED)
     for at, value, expected in zip(range(len(values)), values, shown, strict=True):
-        publisher.advance(2 * at, {"net_power": value})
+        advance(publisher, 2 * at, {"net_power": value})
         assert bool(publisher.waiting) is (expected is None)
 
 
@@ -94,7 +99,7 @@ def test_jitter_is_over() -> None:
         (65, 1005, True),
         (73, 1005, False),
     ):
-        publisher.advance(now, {"net_power": value})
+        advance(publisher, now, {"net_power": value})
         assert bool(publisher.waiting) is waits, now
 
 
@@ -124,7 +129,7 @@ def test_limits(
     publisher = Publisher(publish)
     publisher.limits = {"net_power": limits}
     for at, value in enumerate(values):
-        publisher.advance(at, {"net_power": value})
+        advance(publisher, at, {"net_power": value})
         assert bool(publisher.waiting) is (at in waits), at
 
 
@@ -132,10 +137,10 @@ def test_first_and_last() -> None:
     """What comes, what is not sent any more, and all after a loss is shown at once."""
     publisher = Publisher(Publish.BALANCED)
     for now, values in ((0, {"voltage_l1": 230}), (1, {}), (2, {"voltage_l1": 230})):
-        publisher.advance(now, values)
+        advance(publisher, now, values)
         assert not publisher.waiting
     publisher.show_all()
-    publisher.advance(3, {"voltage_l1": 230})
+    advance(publisher, 3, {"voltage_l1": 230})
     assert not publisher.waiting
 
 
@@ -147,8 +152,8 @@ def test_choices() -> None:
         (Publish.SLOW, 250, False),
     ):
         publisher = Publisher(publish)
-        publisher.advance(0, {"net_power": 5000})
-        publisher.advance(20, {"net_power": 5000 + change})
+        advance(publisher, 0, {"net_power": 5000})
+        advance(publisher, 20, {"net_power": 5000 + change})
         assert bool(publisher.waiting) is waits
 
 

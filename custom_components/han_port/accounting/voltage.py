@@ -45,11 +45,17 @@ class VoltageWatch:
 
     def advance(self, when: datetime, values: Mapping[Quantity, float]) -> None:
         """Take what a reading measured, received at `when`; it may hold no voltage."""
+        news = False
         for name, quantity in _VOLTAGES.items():
             if (volts := values.get(quantity, 0.0)) < _NO_VOLTAGE:
                 continue
             self._means[name].advance(when, volts)
             self._heard[name] = when
+            news = True
+        if not news and all(
+            timedelta(0) <= when - heard <= MAX_GAP for heard in self._heard.values()
+        ):
+            return
         self.means = {
             name: mean
             for name, heard in sorted(self._heard.items())
