@@ -54,7 +54,7 @@ from .publishing import Publish, Publisher
 from .scaling import PowerCheck, multipliers, scaled
 from .source import Source, SourceError
 from .submeters import Submeter, Submeters
-from .topic import Topic, decode_aged, flat, is_topic, open_device
+from .topic import Chunk, Topic, decode_aged, flat, is_topic, open_device
 
 _LOGGER = logging.getLogger(__package__)
 
@@ -219,7 +219,8 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         # Whether a list came on this connection
         self._begun = False
         self._heard: dict[str, float] = {}
-        # What has changed and was not shown yet
+        # What has changed since the reading before, and what was not shown since it did
+        self._changed: set[str] = set()
         self._news: set[str] = set()
         self._backwards = Backwards()
         self._last_reading: float | None = None
@@ -357,33 +358,57 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
         self._sealed_times = 0
         self.heard = Heard()
         decoder = make_decoder(self.config_entry.data)
-        async with asyncio.timeout(self._silent_after) as silence:
-            async for chunk in source:
-                if not chunk:
-                    decoder = make_decoder(self.config_entry.data)
-                data = flat(chunk)
-                self.counters["bytes"] += len(data)
-                for listener in self.chunk_listeners:
-                    listener(data)
-                if isinstance(chunk, Contents) and chunk.said is not None:
-                    self.said = chunk
-                    if chunk.said is Said.OFFLINE:
-                        self._lose(chunk.text)
-                        # It comes back by itself: what opens it again would miss lists.
-                        silence.reschedule(self.hass.loop.time() + OFFLINE_CHECK)
-                    elif chunk.said is Said.ONLINE:
-                        silence.reschedule(self.hass.loop.time() + self._silent_after)
-                aged = decode_aged(decoder, chunk)
-                outcomes = [outcome for outcome, _ in aged]
-                if self.heard.add(data, outcomes):
-                    source.found()
-                    self._remember_line(source.line)
-                else:
-                    source.missed(data)
-                    self.heard.look = source.look
-                if self._take(outcomes, [age for _, age in aged]):
-                    silence.reschedule(self.hass.loop.time() + self._silent_after)
-        self.heard.closed = True
+        now = self.hass.loop.time
+        end = now() + self._silent_after
+        while True:
+            try:
+                async with asyncio.timeout_at(end) as silence:
+                    async for chunk in source:
+                        if not chunk:
+                            decoder = make_decoder(self.config_entry.data)
+                        if more := self._take_chunk(source, decoder, chunk):
+                            end = now() + more
+                            # Later is soon enough when it is due: with each reading
+                            # it would take a timer for each.
+                            if end < (silence.when() or end):
+                                silence.reschedule(end)
+                self.heard.closed = True
+            except TimeoutError:
+                if silence.expired() and now() < end:
+                    continue
+                raise
+            return
+
+    def _take_chunk(
+        self, source: Source | Topic, decoder: Decoder, chunk: Chunk
+    ) -> float:
+        """Take what was received; give for how many seconds silence is no matter then.
+
+        It is 0 where that is as before.
+        """
+        data, more = flat(chunk), 0.0
+        self.counters["bytes"] += len(data)
+        for listener in self.chunk_listeners:
+            listener(data)
+        if isinstance(chunk, Contents) and chunk.said is not None:
+            self.said = chunk
+            if chunk.said is Said.OFFLINE:
+                self._lose(chunk.text)
+                # It comes back by itself: what opens it again would miss lists.
+                more = OFFLINE_CHECK
+            elif chunk.said is Said.ONLINE:
+                more = self._silent_after
+        aged = decode_aged(decoder, chunk)
+        outcomes = [outcome for outcome, _ in aged]
+        if self.heard.add(data, outcomes):
+            source.found()
+            self._remember_line(source.line)
+        else:
+            source.missed(data)
+            self.heard.look = source.look
+        if self._take(outcomes, [age for _, age in aged]):
+            more = self._silent_after
+        return more
 
     def _remember_line(self, line: Line | None) -> None:
         """Store how the line is set, now that a frame has proved it."""
@@ -442,7 +467,8 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
             return
         if self.limit is not None:
             self._news.add(LIMIT)
-        self.publisher.advance(now, self.data, self._news)
+        self.publisher.advance(now, self.data, self._changed)
+        self._changed.clear()
         news = self._news - self.publisher.waiting
         self._news -= news
         for update, about in list(self._listeners.values()):
@@ -457,6 +483,7 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
     def async_update_listeners(self) -> None:
         """Tell all listeners; nothing waits then."""
         self.publisher.show_all()
+        self._changed.clear()
         self._news.clear()
         super().async_update_listeners()
 
@@ -587,10 +614,11 @@ class HanPortCoordinator(DataUpdateCoordinator[dict[str, float]]):
             for name in self.data.keys() - values.keys() - LASTING
             if self._heard[name] <= too_old
         }
-        self._news |= gone
-        self._news.update(
+        self._changed |= gone
+        self._changed.update(
             name for name, value in values.items() if value != self.data.get(name)
         )
+        self._news |= self._changed
         self.data = self.data | values
         for name in gone:
             del self.data[name]

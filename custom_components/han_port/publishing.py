@@ -5,7 +5,7 @@ what only jitters is shown again after some seconds. Nothing is left out of the 
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from math import inf
 from typing import NamedTuple
@@ -145,35 +145,42 @@ class Publisher:
     ) -> None:
         """Take the values after a reading, and when it came, in seconds of any clock.
 
-        `news` are the quantities that changed, or are gone, and were not shown since.
+        `news` are the quantities that have changed since the reading before, or are gone.
         """
-        self.waiting = frozenset(self._decide(now, values, news))
+        # Where it is not known what is shown, what did not change is shown too.
+        keys = set(news if self._shown else values)
+        waiting = self.waiting - keys
+        due = {
+            key
+            for key in waiting
+            if now - self._shown[key].since >= self._rules[key].wait
+        }
+        self.waiting = waiting - due | {
+            key
+            for key in (keys | due) & self._rules.keys()
+            if self._waits(now, key, values.get(key))
+        }
 
     def show_all(self) -> None:
         """Let nothing wait: the link was lost or is back, or a person changed something."""
         self._shown.clear()
         self.waiting = frozenset()
 
-    def _decide(
-        self, now: float, values: Mapping[str, float], news: Iterable[str]
-    ) -> Iterator[str]:
-        # Where it is not known what is shown, what did not change is shown too.
-        for key in news if self._shown else values:
-            if (rule := self._rules.get(key)) is None:
-                continue
-            value = values.get(key)
-            if value is None:
-                # Not sent any more: that is shown at once, and so is the next value.
-                self._shown.pop(key, None)
-                continue
-            shown = self._shown.get(key)
-            after = shown.next(rule, now, value) if shown else _Shown(value, now)
-            if after is None and shown and self._passes(key, shown.value, value):
-                after = shown._replace(value=value, since=now)
-            if after is None:
-                yield key
-            else:
-                self._shown[key] = after
+    def _waits(self, now: float, key: str, value: float | None) -> bool:
+        if value is None:
+            # Not sent any more: that is shown at once, and so is the next value.
+            self._shown.pop(key, None)
+            return False
+        shown = self._shown.get(key)
+        after = (
+            shown.next(self._rules[key], now, value) if shown else _Shown(value, now)
+        )
+        if after is None and shown and self._passes(key, shown.value, value):
+            after = shown._replace(value=value, since=now)
+        if after is None:
+            return True
+        self._shown[key] = after
+        return False
 
     def _passes(self, key: str, shown: float, value: float) -> bool:
         limits = self.limits.get(key)

@@ -40,8 +40,10 @@ class VoltageWatch:
         self._heard: dict[str, datetime] = {}
         self._means = {name: SlidingMeans(TEN_MINUTES) for name in _VOLTAGES}
         self._outside: set[str] = set()
-        # The means in V, by l1, l2 and l3, of those heard for the last ten minutes
+        # The means in V, by l1, l2 and l3, of those heard for the last ten minutes, and
+        # which of them are out of range; None while no mean is known
         self.means: dict[str, float] = {}
+        self.outside: list[str] | None = None
 
     def advance(self, when: datetime, values: Mapping[Quantity, float]) -> None:
         """Take what a reading measured, received at `when`; it may hold no voltage."""
@@ -68,6 +70,7 @@ class VoltageWatch:
             for name, mean in self.means.items()
             if not self._is_within(name, mean, nominal)
         }
+        self.outside = sorted(self._outside) if self.means else None
 
     def _nominal(self) -> float:
         # Not where the neutral is broken: then one of the three is below 230 V.
@@ -79,13 +82,6 @@ class VoltageWatch:
     def _is_within(self, name: str, mean: float, nominal: float) -> bool:
         margin = _MARGIN if name in self._outside else 0.0
         return _LOW * nominal + margin <= mean <= _HIGH * nominal - margin
-
-    @property
-    def outside(self) -> list[str] | None:
-        """Which of the voltages are out of range; None while no mean is known."""
-        if not self.means:
-            return None
-        return sorted(self._outside & self.means.keys())
 
 
 def imbalance(values: Mapping[str, float]) -> float | None:
