@@ -39,7 +39,6 @@ class VoltageWatch:
         """Start without any voltage."""
         self._heard: dict[str, datetime] = {}
         self._means = {name: SlidingMeans(TEN_MINUTES) for name in _VOLTAGES}
-        self._outside: set[str] = set()
         # The means in V, by l1, l2 and l3, of those heard for the last ten minutes, and
         # which of them are out of range; None while no mean is known
         self.means: dict[str, float] = {}
@@ -65,12 +64,12 @@ class VoltageWatch:
             if (mean := self._means[name].mean(TEN_MINUTES)) is not None
         }
         nominal = self._nominal()
-        self._outside = {
+        outside = [
             name
             for name, mean in self.means.items()
             if not self._is_within(name, mean, nominal)
-        }
-        self.outside = sorted(self._outside) if self.means else None
+        ]
+        self.outside = outside if self.means else None
 
     def _nominal(self) -> float:
         # Not where the neutral is broken: then one of the three is below 230 V.
@@ -80,7 +79,7 @@ class VoltageWatch:
         return _NOMINAL
 
     def _is_within(self, name: str, mean: float, nominal: float) -> bool:
-        margin = _MARGIN if name in self._outside else 0.0
+        margin = _MARGIN if name in (self.outside or ()) else 0.0
         return _LOW * nominal + margin <= mean <= _HIGH * nominal - margin
 
 
