@@ -308,3 +308,21 @@ def _rows(hass: HomeAssistant, start: datetime) -> Counter[str]:
             .filter(States.last_updated_ts >= start.timestamp())
         )
         return Counter(str(name) for (name,) in found)
+
+
+@pytest.mark.usefixtures("true_time", "port")
+async def test_last_hour(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+    """The last hour is shown when it is over, and anew when its counters have come."""
+    meter = simulator.create("aidon-3p", seed=1)
+    freezer.move_to(START - MINUTE)
+    entry = await set_up(hass, make_entry(None, meter_id=meter.id))
+    decoder, shown = Decoder(), list[str | None]()
+    for when, frame in meter.messages(START - MINUTE, START + 61 * MINUTE):
+        freezer.move_to(when)
+        entry.runtime_data._take(decoder.feed(frame))
+        value = state(hass, "energy_last_hour", meter.id)
+        if value not in ("unknown", *shown[-1:]):
+            shown.append(value)
+    used = meter.energy_import(START + 60 * MINUTE) - meter.energy_import(START)
+    assert len(shown) == 2
+    assert float(shown[1] or "nan") == pytest.approx(used, abs=0.011)
