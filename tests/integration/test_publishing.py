@@ -1,7 +1,7 @@
 """Is what matters shown at once, and does the rest wait?"""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import islice, takewhile
 from random import Random
@@ -28,7 +28,7 @@ PEER = "sensor.peer_"
 POWER = "sensor.aidon_6534_power_import"
 
 
-def advance(publisher: Publisher, now: float, values: dict[str, float]) -> None:
+def advance(publisher: Publisher, now: float, values: Mapping[str, float]) -> None:
     """Let a reading be news in all that may have to wait."""
     publisher.advance(now, values, publisher.keys)
 

@@ -39,8 +39,8 @@ from pytest_homeassistant_custom_component.components.recorder.common import (
 
 from custom_components.han_port.accounting import HOUR
 from custom_components.han_port.replacement import async_replace_meter
-from homeassistant.components.recorder import EVENT_RECORDER_5MIN_STATISTICS_GENERATED
 from homeassistant.components.recorder.tasks import CommitTask
+from homeassistant.const import EVENT_RECORDER_5MIN_STATISTICS_GENERATED
 from homeassistant.core import CoreState
 from homeassistant.helpers.entity import Entity
 from homeassistant.helpers.recorder import get_instance
